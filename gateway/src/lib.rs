@@ -1,1 +1,11 @@
-//! Hookgate.
+//! Hookgate, a hook gateway that anybody can extend with WebAssembly plugins.
+#![doc = include_str!("../ARCHITECTURE.md")]
+
+pub mod delivery;
+pub mod domain;
+pub mod http;
+pub mod ingest;
+pub mod log;
+pub mod plugin;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,1 @@
+//! How a delivery goes out: fairly, signed, to an address that was vetted.

@@ -1,0 +1,17 @@
+//! The cast: every noun of Hookgate as a type, and the rules that need no IO.
+//!
+//! A value that exists is valid; its constructor is the only place that checks. Nothing here
+//! reads a clock, a socket, a file or a database, so every rule can be tested as a table.
+
+pub mod attempt;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod key;
+pub mod pattern;
+pub mod plugin;
+pub mod retry;
+pub mod secret;
+pub mod subscription;
+pub mod target_url;
+pub mod tenant;

@@ -1,0 +1,155 @@
+//! A subscription: a standing wish for events, and how they are to be delivered.
+//!
+//! Holds what the delivery engine needs, already parsed. How the API spells it is `http`'s
+//! business, how it is kept that of `store`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ConfigVersion, SubscriptionId, TenantId};
+use super::pattern::TypePattern;
+use super::plugin::PluginUse;
+use super::retry::RetrySchedule;
+use super::secret::SigningSecret;
+use super::target_url::TargetUrl;
+use super::tenant::TenantName;
+
+/// Whether a subscription gets what matches it.
+///
+/// | state | an event that matches |
+/// |---|---|
+/// | active | is delivered |
+/// | pending | passes by |
+/// | paused | is parked until it is resumed |
+/// | disabled | is recorded as missed: parked, not due |
+/// | expired | like disabled |
+/// | deleted | passes by; what still waits is cancelled |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Pending,
+    Active,
+    Paused,
+    Disabled,
+    Expired,
+    Deleted,
+}
+
+impl State {
+    const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Active,
+        Self::Paused,
+        Self::Disabled,
+        Self::Expired,
+        Self::Deleted,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// Whether an event that matches is kept for it, at once or parked.
+    #[must_use]
+    pub const fn takes_events(self) -> bool {
+        matches!(
+            self,
+            Self::Active | Self::Paused | Self::Disabled | Self::Expired
+        )
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(UnknownState)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a subscription is pending, active, paused, disabled, expired or deleted")]
+pub struct UnknownState;
+
+/// What a delivery's body looks like.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// `{"type", "timestamp", "data", "id", "sequence"}`.
+    #[default]
+    Event,
+    /// The data alone.
+    Raw,
+}
+
+/// How hard, how fast and in what form a subscription is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryPolicy {
+    pub format: Format,
+    /// None: the deployment's default.
+    pub retry_schedule: Option<RetrySchedule>,
+    /// The whole attempt, from resolving the name to the answer's last byte. 1 s to 30 s.
+    pub timeout: Duration,
+    /// Requests in flight at once from one node. 1 to 256.
+    pub max_in_flight: u16,
+    /// Sent with every delivery.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+}
+
+impl DeliveryPolicy {
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+    pub const DEFAULT_MAX_IN_FLIGHT: u16 = 16;
+}
+
+impl Default for DeliveryPolicy {
+    fn default() -> Self {
+        Self {
+            format: Format::Event,
+            retry_schedule: None,
+            timeout: Self::DEFAULT_TIMEOUT,
+            max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// A subscription as matching and delivering need it.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    pub id: SubscriptionId,
+    pub tenant: TenantId,
+    pub tenant_name: TenantName,
+    pub state: State,
+    pub event_types: Vec<TypePattern>,
+    /// None: pull only, nothing is pushed.
+    pub target: Option<TargetUrl>,
+    pub plugins: Vec<PluginUse>,
+    pub policy: DeliveryPolicy,
+    /// The secrets that sign now, newest first; two during a rotation's overlap.
+    pub secrets: Vec<Arc<SigningSecret>>,
+    /// The configuration that this is part of.
+    pub version: ConfigVersion,
+}

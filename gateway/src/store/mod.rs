@@ -1,0 +1,1 @@
+//! All SQL that is not the log's: configuration, plugins, keys, reading events and deliveries.

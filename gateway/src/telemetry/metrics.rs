@@ -1,0 +1,227 @@
+//! Every metric in one list: names follow Prometheus' rules (base units, `_total` on counters, no
+//! label whose values users choose).
+//!
+//! Counting costs an atomic addition; the text is made when somebody asks for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::attempt::Outcome;
+
+/// Label of [`Metrics::deliveries`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    pub outcome: Outcome,
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+/// Label of [`Metrics::plugin_calls`]: `ok`, or the kind of failure.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabel {
+    pub result: &'static str,
+}
+
+/// Label of [`Metrics::http_requests`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabel {
+    pub route: String,
+    pub status: u16,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// All counters, gauges and histograms of one process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    pub events_accepted: Counter,
+    pub events_duplicate: Counter,
+    pub deliveries: Family<OutcomeLabel, Counter>,
+    pub attempt_seconds: Histogram,
+    pub attempts_in_flight: Gauge,
+    pub ready_deliveries: Gauge,
+    pub due_deliveries: Gauge,
+    pub oldest_due_seconds: Seconds,
+    pub lanes_held: Gauge,
+    pub flush_events: Histogram,
+    pub flush_seconds: Histogram,
+    pub complete_outcomes: Histogram,
+    pub complete_seconds: Histogram,
+    pub plugin_calls: Family<CallLabel, Counter>,
+    pub plugin_call_seconds: Histogram,
+    pub plugin_bytes_saved: Counter,
+    pub plugin_reloads_failed: Counter,
+    pub http_requests: Family<RequestLabel, Counter>,
+}
+
+/// From a tenth of a millisecond to half a minute.
+const SECONDS: [f64; 16] = [
+    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0,
+];
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Arc::new(Registry::default()),
+            events_accepted: Counter::default(),
+            events_duplicate: Counter::default(),
+            deliveries: Family::default(),
+            attempt_seconds: Histogram::new(SECONDS),
+            attempts_in_flight: Gauge::<i64, AtomicI64>::default(),
+            ready_deliveries: Gauge::default(),
+            due_deliveries: Gauge::default(),
+            oldest_due_seconds: Seconds::default(),
+            lanes_held: Gauge::default(),
+            flush_events: Histogram::new(SIZES),
+            flush_seconds: Histogram::new(SECONDS),
+            complete_outcomes: Histogram::new(SIZES),
+            complete_seconds: Histogram::new(SECONDS),
+            plugin_calls: Family::default(),
+            plugin_call_seconds: Histogram::new(SECONDS),
+            plugin_bytes_saved: Counter::default(),
+            plugin_reloads_failed: Counter::default(),
+            http_requests: Family::default(),
+        };
+        for outcome in Outcome::all() {
+            let _ = metrics.deliveries.get_or_create(&OutcomeLabel { outcome });
+        }
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+
+    fn register(&self) -> Registry {
+        let mut registry = Registry::with_prefix("hookgate");
+        let r = &mut registry;
+        r.register(
+            "events_accepted",
+            "Events committed",
+            self.events_accepted.clone(),
+        );
+        r.register(
+            "events_duplicate",
+            "Events that were there already",
+            self.events_duplicate.clone(),
+        );
+        r.register(
+            "deliveries",
+            "Attempts and verdicts by outcome",
+            self.deliveries.clone(),
+        );
+        seconds(
+            r,
+            "attempt_duration",
+            "Whole attempts",
+            self.attempt_seconds.clone(),
+        );
+        r.register(
+            "attempts_in_flight",
+            "Requests under way",
+            self.attempts_in_flight.clone(),
+        );
+        r.register(
+            "ready_deliveries",
+            "Due deliveries held in memory",
+            self.ready_deliveries.clone(),
+        );
+        r.register(
+            "due_deliveries",
+            "Parked deliveries that are due",
+            self.due_deliveries.clone(),
+        );
+        r.register_with_unit(
+            "oldest_due_age",
+            "Age of the parked delivery that has been due longest",
+            Unit::Seconds,
+            self.oldest_due_seconds.clone(),
+        );
+        r.register(
+            "lanes_held",
+            "Lanes that this node writes",
+            self.lanes_held.clone(),
+        );
+        r.register(
+            "flush_events",
+            "Events in one flush of a lane",
+            self.flush_events.clone(),
+        );
+        seconds(
+            r,
+            "flush_duration",
+            "Flushes of events, commit included",
+            self.flush_seconds.clone(),
+        );
+        r.register(
+            "complete_outcomes",
+            "Outcomes in one flush",
+            self.complete_outcomes.clone(),
+        );
+        seconds(
+            r,
+            "complete_duration",
+            "Flushes of outcomes",
+            self.complete_seconds.clone(),
+        );
+        r.register(
+            "plugin_calls",
+            "Calls of plugins by result",
+            self.plugin_calls.clone(),
+        );
+        seconds(
+            r,
+            "plugin_call_duration",
+            "Calls of plugins",
+            self.plugin_call_seconds.clone(),
+        );
+        r.register_with_unit(
+            "plugin_saved",
+            "Bytes that plugins took off the data",
+            Unit::Bytes,
+            self.plugin_bytes_saved.clone(),
+        );
+        r.register(
+            "plugin_reloads_failed",
+            "Plugin files that were refused",
+            self.plugin_reloads_failed.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests by route and status",
+            self.http_requests.clone(),
+        );
+        registry
+    }
+
+    /// The text exposition format (OpenMetrics 1.0).
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
+    }
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, histogram: Histogram) {
+    registry.register_with_unit(name, help, Unit::Seconds, histogram);
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

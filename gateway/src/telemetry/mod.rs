@@ -1,0 +1,3 @@
+//! What the gateway says about itself: logs and metrics. Decides nothing.
+
+pub mod metrics;
