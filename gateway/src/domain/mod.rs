@@ -5,7 +5,9 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod durations;
 pub mod event;
+pub mod headers;
 pub mod ids;
 pub mod key;
 pub mod pattern;

@@ -1,1 +1,116 @@
-//! All SQL that is not the log's: configuration, plugins, keys, reading events and deliveries.
+//! All SQL that is not the log's: tenants, keys, subscriptions, reading events and deliveries.
+//!
+//! Configuration is changed here in transactions that raise its version, and read from the
+//! [`catalog::Catalog`], which every node holds in memory. Nothing here is asked for while an event
+//! is accepted or delivered; that path has the catalog and the log.
+
+pub mod catalog;
+pub mod change;
+pub mod deliveries;
+pub mod events;
+pub mod feed;
+pub mod keys;
+pub mod load;
+pub mod matcher;
+pub mod nodes;
+pub mod policy;
+pub mod seal;
+pub mod subscriptions;
+pub mod tenants;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use crate::domain::clock::Clock;
+
+use catalog::Catalog;
+use feed::Feed;
+use seal::Sealer;
+
+/// Fills a buffer with random bytes; handed in, so that tests can repeat themselves.
+pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The database as the API uses it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    sealer: Sealer,
+    catalog: Catalog,
+    feed: Feed,
+    clock: Clock,
+    randomness: Randomness,
+}
+
+impl Store {
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        sealer: Sealer,
+        feed: Feed,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> Self {
+        let catalog = feed.catalog().clone();
+        Self {
+            pool,
+            sealer,
+            catalog,
+            feed,
+            clock,
+            randomness,
+        }
+    }
+
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.randomness)(&mut bytes);
+        bytes
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// Why the database could not be asked, or what it said makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database did not answer as needed")]
+    Database(#[from] sqlx::Error),
+    #[error("the database could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("{table} {id} holds what this release cannot read: {reason}")]
+    Unreadable {
+        table: &'static str,
+        id: i64,
+        reason: String,
+    },
+    #[error("the master key does not open what is sealed with key {key_id}")]
+    Sealed { key_id: u8 },
+}
+
+/// Brings the schema `hookgate` up to date; the connections of `pool` must have it in front of
+/// their search path.
+///
+/// # Errors
+/// Where a migration fails, or the database is newer than this release.
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    sqlx::query!("create schema if not exists hookgate")
+        .execute(pool)
+        .await?;
+    sqlx::migrate!("./migrations").run(pool).await?;
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! The configuration in memory: who may call, who wants what, with which plugins.
+//!
+//! Read for every event, so it answers from hash maps under a lock that is held for microseconds
+//! and never over an await. Only the feed writes it, always a whole change at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::load::Loaded;
+use super::matcher::Matcher;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
+use crate::domain::key::{Caller, KeyHash};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::subscription::{State, Subscription};
+use crate::domain::tenant::TenantName;
+
+/// A plugin's versions, and which of them is active.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginEntry {
+    pub id: i32,
+    /// [`Catalog::SHARED`] where every tenant may use it.
+    pub tenant: TenantId,
+    pub name: PluginName,
+    pub owner: PluginOwner,
+    /// Number of the active version.
+    pub active: Option<i32>,
+    /// Numbers and digests, oldest first.
+    pub versions: Vec<(i32, ComponentDigest)>,
+}
+
+impl PluginEntry {
+    /// Digest of a version, or of the active one.
+    #[must_use]
+    pub fn digest(&self, version: Option<i32>) -> Option<ComponentDigest> {
+        let number = version.or(self.active)?;
+        let mut versions = self.versions.iter();
+        versions
+            .find(|(other, _)| *other == number)
+            .map(|(_, digest)| *digest)
+    }
+}
+
+/// The configuration as this node knows it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    tables: Arc<RwLock<Tables>>,
+    version: Arc<watch::Sender<ConfigVersion>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    tenants: Tenants,
+    callers: HashMap<KeyHash, Caller>,
+    subscriptions: HashMap<SubscriptionId, Arc<Subscription>>,
+    matchers: HashMap<TenantId, Matcher>,
+    plugins: HashMap<TenantId, HashMap<PluginName, Arc<PluginEntry>>>,
+    /// When the older of two secrets stops signing.
+    overlaps: Vec<(Timestamp, SubscriptionId)>,
+}
+
+#[derive(Debug, Default)]
+struct Tenants {
+    by_name: HashMap<TenantName, TenantId>,
+    by_id: HashMap<TenantId, TenantName>,
+}
+
+impl Catalog {
+    /// Owner of what all tenants may use.
+    pub const SHARED: TenantId = TenantId::new(0);
+
+    /// Knows nothing yet; the feed fills it.
+    pub(super) fn empty() -> Self {
+        Self {
+            tables: Arc::default(),
+            version: Arc::new(watch::channel(ConfigVersion::default()).0),
+        }
+    }
+
+    #[must_use]
+    pub fn version(&self) -> ConfigVersion {
+        *self.version.borrow()
+    }
+
+    /// Wakes with each new version.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<ConfigVersion> {
+        self.version.subscribe()
+    }
+
+    #[must_use]
+    pub fn tenant_id(&self, name: &TenantName) -> Option<TenantId> {
+        self.tables.read().tenants.by_name.get(name).copied()
+    }
+
+    #[must_use]
+    pub fn tenant_name(&self, id: TenantId) -> Option<TenantName> {
+        self.tables.read().tenants.by_id.get(&id).cloned()
+    }
+
+    #[must_use]
+    pub fn caller(&self, hash: &KeyHash) -> Option<Caller> {
+        self.tables.read().callers.get(hash).cloned()
+    }
+
+    /// Deleted ones are there as [`State::Deleted`] until the process ends; one that was deleted
+    /// before it started is not.
+    #[must_use]
+    pub fn subscription(&self, id: SubscriptionId) -> Option<Arc<Subscription>> {
+        self.tables.read().subscriptions.get(&id).cloned()
+    }
+
+    /// The subscriptions that take an event of this type, each once, in the order of ids.
+    #[must_use]
+    pub fn matching(&self, tenant: TenantId, event_type: &str) -> Vec<(SubscriptionId, State)> {
+        let tables = self.tables.read();
+        tables
+            .matchers
+            .get(&tenant)
+            .map_or_else(Vec::new, |matcher| matcher.matching(event_type))
+    }
+
+    /// The tenant's own plugin of that name, else the shared one.
+    #[must_use]
+    pub fn plugin(&self, tenant: TenantId, name: &PluginName) -> Option<Arc<PluginEntry>> {
+        let tables = self.tables.read();
+        [tenant, Self::SHARED]
+            .iter()
+            .find_map(|owner| tables.plugins.get(owner)?.get(name))
+            .cloned()
+    }
+
+    /// In the order of their names.
+    #[must_use]
+    pub fn plugins_of(&self, tenant: TenantId) -> Vec<Arc<PluginEntry>> {
+        let tables = self.tables.read();
+        let mut plugins: Vec<_> = tables
+            .plugins
+            .get(&tenant)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect();
+        plugins.sort_by(|a, b| a.name.cmp(&b.name));
+        plugins
+    }
+
+    /// Subscriptions that are not deleted and use a plugin of this name, in the order of ids.
+    #[must_use]
+    pub fn users_of(&self, name: &PluginName) -> Vec<Arc<Subscription>> {
+        let tables = self.tables.read();
+        let mut users: Vec<_> = tables
+            .subscriptions
+            .values()
+            .filter(|subscription| subscription.state != State::Deleted)
+            .filter(|subscription| subscription.plugins.iter().any(|used| used.name == *name))
+            .cloned()
+            .collect();
+        users.sort_by_key(|subscription| subscription.id);
+        users
+    }
+
+    pub(super) fn apply(&self, loaded: Loaded) {
+        let version = loaded.version;
+        self.tables.write().apply(loaded);
+        self.version.send_if_modified(|seen| {
+            let is_newer = version > *seen;
+            *seen = version.max(*seen);
+            is_newer
+        });
+    }
+
+    /// Takes old secrets out of use whose overlap is over.
+    pub(super) fn end_overlaps(&self, now: Timestamp) {
+        let is_over = |(until, _): &(Timestamp, SubscriptionId)| *until <= now;
+        if self.tables.read().overlaps.iter().any(is_over) {
+            self.tables.write().end_overlaps(now);
+        }
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, loaded: Loaded) {
+        for (id, name) in loaded.tenants {
+            self.tenants.by_name.insert(name.clone(), id);
+            self.tenants.by_id.insert(id, name);
+        }
+        for (hash, caller) in loaded.callers {
+            match caller {
+                Some(caller) => drop(self.callers.insert(hash, caller)),
+                None => drop(self.callers.remove(&hash)),
+            }
+        }
+        for (subscription, overlap_until) in loaded.subscriptions {
+            self.overlaps.retain(|(_, id)| *id != subscription.id);
+            self.overlaps
+                .extend(overlap_until.map(|until| (until, subscription.id)));
+            self.put_subscription(subscription);
+        }
+        for (entry, is_deleted) in loaded.plugins {
+            let of_tenant = self.plugins.entry(entry.tenant).or_default();
+            if is_deleted {
+                of_tenant.remove(&entry.name);
+            } else {
+                of_tenant.insert(entry.name.clone(), Arc::new(entry));
+            }
+        }
+    }
+
+    fn put_subscription(&mut self, subscription: Subscription) {
+        let matcher = self.matchers.entry(subscription.tenant).or_default();
+        if let Some(old) = self.subscriptions.get(&subscription.id) {
+            matcher.remove(old);
+        }
+        matcher.insert(&subscription);
+        self.subscriptions
+            .insert(subscription.id, Arc::new(subscription));
+    }
+
+    fn end_overlaps(&mut self, now: Timestamp) {
+        let (over, open) = std::mem::take(&mut self.overlaps)
+            .into_iter()
+            .partition(|(until, _)| *until <= now);
+        self.overlaps = open;
+        let over: Vec<(Timestamp, SubscriptionId)> = over;
+        for (_, id) in over {
+            if let Some(subscription) = self.subscriptions.get_mut(&id) {
+                Arc::make_mut(subscription).secrets.truncate(1);
+            }
+        }
+    }
+}

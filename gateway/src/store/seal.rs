@@ -1,0 +1,144 @@
+//! Seals signing secrets at rest.
+//!
+//! XChaCha20-Poly1305 under the master key, bound to tenant and subscription, so a sealed secret
+//! that is copied to another row does not open there. A sealed secret is one byte that names the
+//! key, 24 bytes of nonce, and the ciphertext with its tag.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+
+use super::StoreError;
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::secret::SigningSecret;
+
+const NONCE_BYTES: usize = 24;
+
+/// The key that seals all secrets of a deployment. Does not print.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+/// What a sealed secret belongs to, and opens with alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub tenant: TenantId,
+    pub subscription: SubscriptionId,
+}
+
+impl Owner {
+    fn bytes(self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.tenant.get().to_be_bytes());
+        bytes[4..].copy_from_slice(&self.subscription.get().to_be_bytes());
+        bytes
+    }
+}
+
+#[derive(Clone)]
+pub struct Sealer {
+    key_id: u8,
+    cipher: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealer")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sealer {
+    /// `key_id` names the key in what it seals, so that keys can change.
+    #[must_use]
+    pub fn new(key_id: u8, key: &MasterKey) -> Self {
+        Self {
+            key_id,
+            cipher: XChaCha20Poly1305::new(&Key::from(*key.bytes())),
+        }
+    }
+
+    /// `nonce` must be random and never used again.
+    #[must_use]
+    pub fn seal(&self, owner: Owner, secret: &SigningSecret, nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let (msg, aad) = (secret.bytes(), &owner.bytes()[..]);
+        let ciphertext = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg, aad })
+            .expect("a secret is shorter than the cipher's limit");
+        let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + ciphertext.len());
+        sealed.push(self.key_id);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&ciphertext);
+        sealed
+    }
+
+    /// # Errors
+    /// Where it was sealed with another key, for another owner, or was changed since.
+    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<SigningSecret, StoreError> {
+        let key_id = sealed.first().copied().unwrap_or(0);
+        let refuse = || StoreError::Sealed { key_id };
+        let (nonce, msg) = sealed
+            .get(1..)
+            .and_then(|rest| rest.split_first_chunk::<NONCE_BYTES>())
+            .filter(|_| key_id == self.key_id)
+            .ok_or_else(refuse)?;
+        let aad = &owner.bytes()[..];
+        let bytes = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
+            .map_err(|_| refuse())?;
+        SigningSecret::from_bytes(&bytes).map_err(|_| refuse())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(tenant: i32, subscription: i32) -> Owner {
+        Owner {
+            tenant: TenantId::new(tenant),
+            subscription: SubscriptionId::new(subscription),
+        }
+    }
+
+    #[test]
+    fn a_sealed_secret_opens_only_where_it_belongs() {
+        let sealer = Sealer::new(1, &MasterKey::new([7; 32]));
+        let secret = SigningSecret::from_bytes(&[9; 32]).unwrap();
+        let sealed = sealer.seal(owner(1, 2), &secret, [3; 24]);
+
+        assert_eq!(sealer.open(owner(1, 2), &sealed).unwrap(), secret);
+        for other in [owner(1, 3), owner(2, 2)] {
+            assert!(sealer.open(other, &sealed).is_err());
+        }
+        let other_key = Sealer::new(1, &MasterKey::new([8; 32]));
+        assert!(other_key.open(owner(1, 2), &sealed).is_err());
+        for position in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[position] ^= 1;
+            assert!(sealer.open(owner(1, 2), &changed).is_err());
+            assert!(sealer.open(owner(1, 2), &sealed[..position]).is_err());
+        }
+        let plain = secret.bytes();
+        assert!(!sealed.windows(plain.len()).any(|window| window == plain));
+    }
+}

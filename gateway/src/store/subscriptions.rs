@@ -1,0 +1,370 @@
+//! Subscriptions as they are kept: made, read, changed, and never quite forgotten.
+//!
+//! A deleted one stays as a row, because deliveries and attempts name it.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::change::Change;
+use super::seal::Owner;
+use super::{Store, StoreError, policy};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
+use crate::domain::pattern::TypePattern;
+use crate::domain::plugin::PluginUse;
+use crate::domain::secret::SigningSecret;
+use crate::domain::subscription::{DeliveryPolicy, State};
+use crate::domain::target_url::TargetUrl;
+use crate::domain::tenant::TenantName;
+
+/// What a subscriber may choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    pub description: String,
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub labels: Vec<String>,
+    pub event_types: Vec<TypePattern>,
+    pub target: Option<TargetUrl>,
+    pub plugins: Vec<PluginUse>,
+    pub policy: DeliveryPolicy,
+}
+
+/// A subscription with all that the API shows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub id: SubscriptionId,
+    pub tenant: (TenantId, TenantName),
+    pub state: (State, Option<String>),
+    pub wish: Wish,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Which subscriptions are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection {
+    pub tenant: Option<TenantId>,
+    pub state: Option<State>,
+    pub after: Option<SubscriptionId>,
+    pub limit: u16,
+}
+
+/// A subscription that was just made.
+#[derive(Debug)]
+pub struct Created {
+    pub id: SubscriptionId,
+    pub secret: SigningSecret,
+    pub version: ConfigVersion,
+}
+
+/// A change of one subscription under way: nobody else changes it meanwhile.
+#[derive(Debug)]
+pub struct Edit {
+    change: Change,
+    pub record: Record,
+}
+
+impl Store {
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn create_subscription(
+        &self,
+        tenant: TenantId,
+        wish: &Wish,
+    ) -> Result<Created, StoreError> {
+        let mut change = Change::begin(&self.pool).await?;
+        let id = sqlx::query_scalar!(
+            r#"select nextval(pg_get_serial_sequence('subscription', 'id'))::int as "id!""#
+        )
+        .fetch_one(change.connection())
+        .await?;
+        let id = SubscriptionId::new(id);
+        let (secret, sealed) = self.new_secret(Owner {
+            tenant,
+            subscription: id,
+        });
+        let columns = Columns::of(wish);
+        sqlx::query!(
+            "insert into subscription (id, tenant_id, state, description, metadata, labels,
+               event_types, target_url, plugins, delivery, sealed_secret, v)
+             overriding system value
+             values ($1, $2, 'active', $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
+               $9::text::jsonb, $10, $11)",
+            id.get(),
+            tenant.get(),
+            wish.description,
+            columns.metadata,
+            &wish.labels,
+            &columns.event_types,
+            columns.target_url,
+            columns.plugins,
+            columns.delivery,
+            sealed,
+            change.version().get()
+        )
+        .execute(change.connection())
+        .await?;
+        let version = change.commit().await?;
+        Ok(Created {
+            id,
+            secret,
+            version,
+        })
+    }
+
+    fn new_secret(&self, owner: Owner) -> (SigningSecret, Vec<u8>) {
+        let secret = SigningSecret::from_bytes(&self.random::<32>())
+            .expect("32 bytes are within the bounds of a secret");
+        let sealed = self.sealer.seal(owner, &secret, self.random());
+        (secret, sealed)
+    }
+
+    /// None where there is none, or it belongs to another tenant.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn subscription(
+        &self,
+        id: SubscriptionId,
+        of: Option<TenantId>,
+    ) -> Result<Option<Record>, StoreError> {
+        fetch(&mut *self.pool.acquire().await?, id, of).await
+    }
+
+    /// Oldest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn list_subscriptions(&self, wanted: Selection) -> Result<Vec<Record>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason,
+                 s.description, s.metadata::text as "metadata!", s.labels, s.event_types,
+                 s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+                 s.created_at, s.updated_at
+               from subscription s join tenant t on t.id = s.tenant_id
+               where s.id > $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)
+                 and ($3::text is null or s.state = $3)
+               order by s.id limit $4"#,
+            wanted.after.map_or(0, SubscriptionId::get),
+            wanted.tenant.map(TenantId::get),
+            wanted.state.map(State::as_str),
+            i64::from(wanted.limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Begins a change; None where there is none, or it belongs to another tenant.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn edit_subscription(
+        &self,
+        id: SubscriptionId,
+        of: Option<TenantId>,
+    ) -> Result<Option<Edit>, StoreError> {
+        // All changes wait for each other at the version's row, so what is read stays as it is.
+        let mut change = Change::begin(&self.pool).await?;
+        let record = fetch(change.connection(), id, of).await?;
+        Ok(record.map(|record| Edit { change, record }))
+    }
+
+    /// Disables a subscription from within: its receiver is gone, or fails for good. One that was
+    /// meanwhile deleted or disabled stays so.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn set_state(
+        &self,
+        id: SubscriptionId,
+        state: State,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let Some(edit) = self.edit_subscription(id, None).await? else {
+            return Ok(());
+        };
+        if edit.record.state.0 == state {
+            return Ok(());
+        }
+        edit.save_state(state, Some(reason)).await?;
+        self.feed.refresh().await?;
+        Ok(())
+    }
+
+    /// A new secret; the old one signs beside it until `old_until`.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn rotate_secret(
+        &self,
+        mut edit: Edit,
+        old_until: Option<Timestamp>,
+    ) -> Result<(SigningSecret, ConfigVersion), StoreError> {
+        let (secret, sealed) = self.new_secret(Owner {
+            tenant: edit.record.tenant.0,
+            subscription: edit.record.id,
+        });
+        sqlx::query!(
+            "update subscription set sealed_secret = $2, updated_at = now(), v = $4,
+               sealed_old_secret = case when $3::timestamptz is null then null else sealed_secret end,
+               old_secret_until = $3
+             where id = $1",
+            edit.record.id.get(),
+            sealed,
+            old_until.map(Timestamp::as_datetime),
+            edit.change.version().get()
+        )
+        .execute(edit.change.connection())
+        .await?;
+        Ok((secret, edit.change.commit().await?))
+    }
+}
+
+impl Edit {
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn save(mut self, wish: &Wish) -> Result<ConfigVersion, StoreError> {
+        let columns = Columns::of(wish);
+        sqlx::query!(
+            "update subscription set description = $2, metadata = $3::text::jsonb, labels = $4,
+               event_types = $5, target_url = $6, plugins = $7::text::jsonb,
+               delivery = $8::text::jsonb, updated_at = now(), v = $9
+             where id = $1",
+            self.record.id.get(),
+            wish.description,
+            columns.metadata,
+            &wish.labels,
+            &columns.event_types,
+            columns.target_url,
+            columns.plugins,
+            columns.delivery,
+            self.change.version().get()
+        )
+        .execute(self.change.connection())
+        .await?;
+        Ok(self.change.commit().await?)
+    }
+
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn save_state(
+        mut self,
+        state: State,
+        reason: Option<&str>,
+    ) -> Result<ConfigVersion, StoreError> {
+        sqlx::query!(
+            "update subscription set state = $2, state_reason = $3, updated_at = now(), v = $4
+             where id = $1",
+            self.record.id.get(),
+            state.as_str(),
+            reason,
+            self.change.version().get()
+        )
+        .execute(self.change.connection())
+        .await?;
+        Ok(self.change.commit().await?)
+    }
+}
+
+async fn fetch(
+    connection: &mut PgConnection,
+    id: SubscriptionId,
+    of: Option<TenantId>,
+) -> Result<Option<Record>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason, s.description,
+             s.metadata::text as "metadata!", s.labels, s.event_types, s.target_url,
+             s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+             s.created_at, s.updated_at
+           from subscription s join tenant t on t.id = s.tenant_id
+           where s.id = $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)"#,
+        id.get(),
+        of.map(TenantId::get)
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(Row::read).transpose()
+}
+
+/// A wish as the table's columns hold it.
+struct Columns {
+    metadata: String,
+    event_types: Vec<String>,
+    target_url: Option<String>,
+    plugins: String,
+    delivery: String,
+}
+
+impl Columns {
+    fn of(wish: &Wish) -> Self {
+        let json = "maps with text keys are JSON";
+        Self {
+            metadata: serde_json::to_string(&wish.metadata).expect(json),
+            event_types: wish.event_types.iter().map(ToString::to_string).collect(),
+            target_url: wish.target.as_ref().map(ToString::to_string),
+            plugins: serde_json::to_string(&wish.plugins).expect(json),
+            delivery: policy::to_stored(&wish.policy),
+        }
+    }
+}
+
+struct Row {
+    id: i32,
+    tenant_id: i32,
+    tenant_name: String,
+    state: String,
+    state_reason: Option<String>,
+    description: String,
+    metadata: String,
+    labels: Vec<String>,
+    event_types: Vec<String>,
+    target_url: Option<String>,
+    plugins: String,
+    delivery: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Row {
+    fn read(self) -> Result<Record, StoreError> {
+        let id = self.id;
+        self.try_read().map_err(|reason| StoreError::Unreadable {
+            table: "subscription",
+            id: id.into(),
+            reason,
+        })
+    }
+
+    fn try_read(self) -> Result<Record, String> {
+        fn text(error: impl std::fmt::Display) -> String {
+            error.to_string()
+        }
+        let event_types = self.event_types.iter().map(|text| text.parse());
+        let target = match self.target_url {
+            Some(url) => Some(TargetUrl::from_stored(&url).ok_or("its target")?),
+            None => None,
+        };
+        Ok(Record {
+            id: SubscriptionId::new(self.id),
+            tenant: (
+                TenantId::new(self.tenant_id),
+                self.tenant_name.parse().map_err(text)?,
+            ),
+            state: (self.state.parse().map_err(text)?, self.state_reason),
+            wish: Wish {
+                description: self.description,
+                metadata: serde_json::from_str(&self.metadata).map_err(text)?,
+                labels: self.labels,
+                event_types: event_types.collect::<Result<_, _>>().map_err(text)?,
+                target,
+                plugins: serde_json::from_str(&self.plugins).map_err(text)?,
+                policy: policy::from_stored(&self.delivery)?,
+            },
+            created_at: self.created_at.into(),
+            updated_at: self.updated_at.into(),
+        })
+    }
+}

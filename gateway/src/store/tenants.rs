@@ -1,0 +1,86 @@
+//! Tenants: made when somebody first names them.
+
+use super::change::Change;
+use super::{Store, StoreError};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::TenantId;
+use crate::domain::tenant::{InvalidTenantName, TenantName};
+
+/// A tenant as the API lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub name: TenantName,
+    pub created_at: Timestamp,
+}
+
+impl Store {
+    /// The tenant of that name, which is made where there is none. Asks the database only for a
+    /// name that the catalog does not know.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn ensure_tenant(&self, name: &TenantName) -> Result<TenantId, StoreError> {
+        if let Some(id) = self.catalog.tenant_id(name) {
+            return Ok(id);
+        }
+        let mut change = Change::begin(&self.pool).await?;
+        let made = sqlx::query_scalar!(
+            "insert into tenant (name, v) values ($1, $2) on conflict (name) do nothing returning id",
+            name.as_str(),
+            change.version().get()
+        )
+        .fetch_optional(change.connection())
+        .await?;
+        let id = match made {
+            Some(id) => {
+                change.commit().await?;
+                id
+            }
+            // Another node made it; nothing is to be changed.
+            None => {
+                drop(change);
+                sqlx::query_scalar!("select id from tenant where name = $1", name.as_str())
+                    .fetch_one(&self.pool)
+                    .await?
+            }
+        };
+        self.feed.refresh().await?;
+        Ok(TenantId::new(id))
+    }
+
+    /// In the order of their ids, from the first one after `after`.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn list_tenants(
+        &self,
+        only: Option<TenantId>,
+        after: Option<TenantId>,
+        limit: u16,
+    ) -> Result<Vec<Tenant>, StoreError> {
+        let rows = sqlx::query!(
+            "select id, name, created_at from tenant
+             where id > $1 and ($2::int is null or id = $2) order by id limit $3",
+            after.map_or(0, TenantId::get),
+            only.map(TenantId::get),
+            i64::from(limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let name = row.name.parse().map_err(|error: InvalidTenantName| StoreError::Unreadable {
+                    table: "tenant",
+                    id: row.id.into(),
+                    reason: format!("{error}"),
+                })?;
+                Ok(Tenant {
+                    id: TenantId::new(row.id),
+                    name,
+                    created_at: row.created_at.into(),
+                })
+            })
+            .collect()
+    }
+}
