@@ -61,7 +61,16 @@ mod tests {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
             assert_eq!(write(Duration::from_millis(ms)), written);
         }
-        for text in ["", "5", "s", "-5s", "1.5s", "5 s", "5S", "99999999999999999999d"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "1.5s",
+            "5 s",
+            "5S",
+            "99999999999999999999d",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

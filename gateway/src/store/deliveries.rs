@@ -14,7 +14,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
 
 /// How far a delivery is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// Under way, or waiting for its next attempt.

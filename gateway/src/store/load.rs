@@ -146,9 +146,11 @@ async fn load_subscriptions(
         match row.read(sealer) {
             Ok(read) => loaded.subscriptions.push(read),
             Err(ReadError::Store(error)) => loaded.unreadable.push(error),
-            Err(ReadError::Text(reason)) => loaded
-                .unreadable
-                .push(unreadable("subscription", id, &reason)),
+            Err(ReadError::Text(reason)) => {
+                loaded
+                    .unreadable
+                    .push(unreadable("subscription", id, &reason))
+            }
         }
     }
     Ok(())

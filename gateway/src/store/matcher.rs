@@ -35,8 +35,7 @@ impl Matcher {
     pub(super) fn remove(&mut self, subscription: &Subscription) {
         for pattern in &subscription.event_types {
             if !pattern.is_exact() {
-                self.patterns
-                    .retain(|(_, (id, _))| *id != subscription.id);
+                self.patterns.retain(|(_, (id, _))| *id != subscription.id);
             } else if let Some(same_type) = self.exact.get_mut(pattern.as_str()) {
                 same_type.retain(|(id, _)| *id != subscription.id);
                 if same_type.is_empty() {

@@ -72,6 +72,12 @@ impl Store {
         &self.feed
     }
 
+    /// The database's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         (self.randomness)(&mut bytes);

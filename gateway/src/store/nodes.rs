@@ -37,7 +37,9 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query!("select 1 as one").fetch_one(&self.pool).await?;
+        sqlx::query!("select 1 as one")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(())
     }
 }

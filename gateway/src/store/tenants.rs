@@ -70,10 +70,12 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let name = row.name.parse().map_err(|error: InvalidTenantName| StoreError::Unreadable {
-                    table: "tenant",
-                    id: row.id.into(),
-                    reason: format!("{error}"),
+                let name = row.name.parse().map_err(|error: InvalidTenantName| {
+                    StoreError::Unreadable {
+                        table: "tenant",
+                        id: row.id.into(),
+                        reason: format!("{error}"),
+                    }
                 })?;
                 Ok(Tenant {
                     id: TenantId::new(row.id),

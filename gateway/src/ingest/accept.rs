@@ -1,0 +1,218 @@
+//! The way of an event from being understood to being durable.
+//!
+//! One look at the catalog, one append. Only where the log saw a newer configuration than the one
+//! that was matched with, there is a second look, so that a subscription that was confirmed before
+//! an event was sent never misses it.
+
+use super::Incoming;
+use super::flaw::{Flaw, Rule};
+use super::idempotency::{self, IdempotencyKey};
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+use crate::domain::key::Caller;
+use crate::domain::subscription::State;
+use crate::domain::tenant::TenantName;
+use crate::log::work::ParkReason;
+use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
+use crate::store::{Store, StoreError};
+
+/// Takes events in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    store: Store,
+    log: Log,
+}
+
+/// Who sends events, and what holds for all events of the request.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    pub caller: Caller,
+    /// The tenant that the request names beside its events.
+    pub tenant: Option<TenantName>,
+    pub key: Option<IdempotencyKey>,
+    /// W3C trace context of the request.
+    pub trace_parent: Option<Box<str>>,
+}
+
+/// An event that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub id: EventId,
+    pub is_duplicate: bool,
+}
+
+/// Why events were not accepted. Where it is about one of several, the index says which.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error(transparent)]
+    Flaw(#[from] Flaw),
+    #[error("this key is bound to the tenant {bound_to}; it cannot send for {named}")]
+    OtherTenant {
+        bound_to: TenantName,
+        named: TenantName,
+    },
+    #[error("event {index} repeats the key of {known} with other content")]
+    OtherBody { index: usize, known: EventId },
+    #[error("the same event is being stored right now")]
+    InFlight,
+    #[error("the events could not be stored")]
+    Append(#[from] AppendError),
+    #[error("the events could not be parked for a subscription that was just made")]
+    Late(#[from] LogError),
+    #[error("the configuration could not be read")]
+    Store(#[from] StoreError),
+}
+
+impl Ingest {
+    #[must_use]
+    pub fn new(store: Store, log: Log) -> Self {
+        Self { store, log }
+    }
+
+    /// Stores all events or none; when this returns they are on disk. The answer is in the order
+    /// of the events.
+    ///
+    /// # Errors
+    /// Says why none was accepted, except for [`AcceptError::OtherBody`]: the others are stored
+    /// then, and are duplicates when they come again.
+    pub async fn accept(
+        &self,
+        sender: &Sender,
+        events: Vec<Incoming>,
+    ) -> Result<Vec<Accepted>, AcceptError> {
+        let matched_with = self.store.catalog().version();
+        let mut batch = Vec::with_capacity(events.len());
+        for (index, incoming) in events.into_iter().enumerate() {
+            batch.push(self.matched(sender, incoming, index).await?);
+        }
+        let given: Vec<Given> = batch.iter().map(Given::of).collect();
+        let appended = self.log.append(batch).await?;
+        self.park_what_was_missed(&given, &appended, matched_with)
+            .await?;
+        appended
+            .into_iter()
+            .enumerate()
+            .map(|(index, appended)| match appended {
+                Appended::Stored { id, .. } => Ok(Accepted {
+                    id,
+                    is_duplicate: false,
+                }),
+                Appended::Duplicate { id } => Ok(Accepted {
+                    id,
+                    is_duplicate: true,
+                }),
+                Appended::OtherBody { id } => Err(AcceptError::OtherBody { index, known: id }),
+                Appended::InFlight => Err(AcceptError::InFlight),
+            })
+            .collect()
+    }
+
+    async fn matched(
+        &self,
+        sender: &Sender,
+        incoming: Incoming,
+        index: usize,
+    ) -> Result<NewEvent, AcceptError> {
+        let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
+        let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
+        let mut attributes = incoming.attributes;
+        attributes.trace_parent.clone_from(&sender.trace_parent);
+        let mut event = NewEvent {
+            tenant,
+            event_type: incoming.event_type,
+            attributes,
+            data: incoming.data,
+            targets: Vec::new(),
+            parked: Vec::new(),
+            idempotency,
+        };
+        for (subscription, state) in self.store.catalog().matching(tenant, &event.event_type) {
+            match state {
+                State::Active => event.targets.push(subscription),
+                State::Paused => event.parked.push((subscription, ParkReason::Paused)),
+                State::Disabled | State::Expired => {
+                    event.parked.push((subscription, ParkReason::Missed));
+                }
+                State::Pending | State::Deleted => {}
+            }
+        }
+        Ok(event)
+    }
+
+    async fn tenant(
+        &self,
+        sender: &Sender,
+        in_event: Option<&TenantName>,
+    ) -> Result<TenantId, AcceptError> {
+        let named = match (in_event, sender.tenant.as_ref()) {
+            (Some(one), Some(other)) if one != other => {
+                let rule = Rule::Domain(format!("is not the tenant of the request, {other}"));
+                return Err(Flaw::body("/tenant", rule).into());
+            }
+            (in_event, in_request) => in_event.or(in_request),
+        };
+        match (&sender.caller.bound_to, named) {
+            (Some((_, bound_to)), Some(named)) if bound_to != named => {
+                Err(AcceptError::OtherTenant {
+                    bound_to: bound_to.clone(),
+                    named: named.clone(),
+                })
+            }
+            (Some((id, _)), _) => Ok(*id),
+            (None, Some(named)) => Ok(self.store.ensure_tenant(named).await?),
+            (None, None) => Ok(self.store.ensure_tenant(&TenantName::unnamed()).await?),
+        }
+    }
+
+    /// The log's statement may have seen subscriptions that the catalog did not know yet.
+    async fn park_what_was_missed(
+        &self,
+        given: &[Given],
+        appended: &[Appended],
+        matched_with: ConfigVersion,
+    ) -> Result<(), AcceptError> {
+        let newest = appended.iter().filter_map(|appended| match appended {
+            Appended::Stored { config, .. } => Some(*config),
+            _ => None,
+        });
+        if newest.max().is_none_or(|newest| newest <= matched_with) {
+            return Ok(());
+        }
+        self.store.feed().refresh().await?;
+        for (given, appended) in given.iter().zip(appended) {
+            let Appended::Stored { id, .. } = appended else {
+                continue;
+            };
+            let matching = self
+                .store
+                .catalog()
+                .matching(given.tenant, &given.event_type);
+            let missed: Vec<SubscriptionId> = matching
+                .into_iter()
+                .map(|(subscription, _)| subscription)
+                .filter(|subscription| !given.to.contains(subscription))
+                .collect();
+            if !missed.is_empty() {
+                self.log.park_late(*id, &missed).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an event was matched by, and whom it was given to.
+struct Given {
+    tenant: TenantId,
+    event_type: std::sync::Arc<str>,
+    to: Vec<SubscriptionId>,
+}
+
+impl Given {
+    fn of(event: &NewEvent) -> Self {
+        let parked = event.parked.iter().map(|(subscription, _)| *subscription);
+        Self {
+            tenant: event.tenant,
+            event_type: event.event_type.clone(),
+            to: event.targets.iter().copied().chain(parked).collect(),
+        }
+    }
+}
