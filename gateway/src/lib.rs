@@ -3,6 +3,7 @@
 
 pub mod delivery;
 pub mod domain;
+pub mod embedded;
 pub mod http;
 pub mod ingest;
 pub mod log;

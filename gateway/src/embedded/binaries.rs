@@ -41,10 +41,15 @@ impl Binaries {
             Some(folder) => vec![folder.clone()],
             None => search.folders(),
         };
-        let found: Vec<Self> = folders.iter().filter_map(|folder| Self::inspect(folder)).collect();
+        let found: Vec<Self> = folders
+            .iter()
+            .filter_map(|folder| Self::inspect(folder))
+            .collect();
         found
             .iter()
-            .filter(|binaries| wanted.map_or(binaries.major >= MIN_MAJOR, |major| major == binaries.major))
+            .filter(|binaries| {
+                wanted.map_or(binaries.major >= MIN_MAJOR, |major| major == binaries.major)
+            })
             .max_by_key(|binaries| binaries.major)
             .cloned()
             .ok_or_else(|| EmbeddedError::NoPostgres {
@@ -63,10 +68,21 @@ impl Binaries {
         if !folder.join("initdb").is_file() {
             return None;
         }
-        let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+        let output = Command::new(folder.join("postgres"))
+            .arg("--version")
+            .output()
+            .ok()?;
         let version = version_of(&String::from_utf8_lossy(&output.stdout))?;
-        let major = version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-        Some(Self { folder: folder.to_owned(), major, version })
+        let major = version
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()?;
+        Some(Self {
+            folder: folder.to_owned(),
+            major,
+            version,
+        })
     }
 }
 
@@ -109,7 +125,10 @@ pub fn install_line() -> &'static str {
 fn install_line_for(os_release: &str) -> &'static str {
     let names: Vec<&str> = os_release
         .lines()
-        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
+        .filter_map(|line| {
+            line.strip_prefix("ID=")
+                .or_else(|| line.strip_prefix("ID_LIKE="))
+        })
         .flat_map(|value| value.trim_matches('"').split_whitespace())
         .collect();
     let is = |name| names.contains(&name);
@@ -134,8 +153,14 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_the_server_prints_them() {
-        assert_eq!(version_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)").unwrap(), "15.18");
-        assert_eq!(version_of("postgres (PostgreSQL) 18beta2\n").unwrap(), "18beta2");
+        assert_eq!(
+            version_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)").unwrap(),
+            "15.18"
+        );
+        assert_eq!(
+            version_of("postgres (PostgreSQL) 18beta2\n").unwrap(),
+            "18beta2"
+        );
         assert_eq!(version_of("something else"), None);
     }
 
@@ -143,8 +168,14 @@ mod tests {
     fn the_line_to_type_is_the_one_of_the_distribution() {
         for (os_release, line) in [
             ("ID=debian\n", "apt-get install postgresql"),
-            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "apt-get install postgresql"),
-            ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", "dnf install postgresql-server"),
+            (
+                "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n",
+                "apt-get install postgresql",
+            ),
+            (
+                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+                "dnf install postgresql-server",
+            ),
             ("ID=alpine\n", "apk add postgresql"),
         ] {
             assert_eq!(install_line_for(os_release), line);
@@ -154,9 +185,15 @@ mod tests {
     #[test]
     fn a_named_folder_without_postgres_is_refused_and_not_replaced_by_a_guess() {
         let empty = tempfile::tempdir().unwrap();
-        let search = Search { named: Some(empty.path().to_owned()), path: None };
+        let search = Search {
+            named: Some(empty.path().to_owned()),
+            path: None,
+        };
         let message = Binaries::find(&search, None).unwrap_err().to_string();
-        assert!(message.contains(&empty.path().display().to_string()), "{message}");
+        assert!(
+            message.contains(&empty.path().display().to_string()),
+            "{message}"
+        );
         assert!(message.contains("DATABASE_URL"), "{message}");
     }
 }

@@ -40,7 +40,9 @@ impl Cluster {
             state.join(short_hash(&data_dir))
         };
         make_private_folder(&folder)?;
-        identity.take_over(&folder).map_err(EmbeddedError::folder(&folder))?;
+        identity
+            .take_over(&folder)
+            .map_err(EmbeddedError::folder(&folder))?;
         Ok(Self { folder })
     }
 
@@ -52,7 +54,10 @@ impl Cluster {
     #[must_use]
     pub fn existing(data_dir: &Path) -> Option<Self> {
         let folder = fs::canonicalize(data_dir.join("postgres")).ok()?;
-        folder.join("data/PG_VERSION").is_file().then_some(Self { folder })
+        folder
+            .join("data/PG_VERSION")
+            .is_file()
+            .then_some(Self { folder })
     }
 
     #[must_use]
@@ -79,14 +84,23 @@ impl Cluster {
     /// Opens one of the lock files: `users`, `supervisor` or `setup`.
     pub(super) fn lock_file(&self, name: &str) -> Result<File, EmbeddedError> {
         let path = self.folder.join(format!("{name}.lock"));
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path);
         file.map_err(EmbeddedError::folder(&path))
     }
 
     /// The major version that wrote the data folder.
     #[must_use]
     pub fn major(&self) -> Option<u32> {
-        fs::read_to_string(self.data().join("PG_VERSION")).ok()?.trim().parse().ok()
+        fs::read_to_string(self.data().join("PG_VERSION"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Where the socket is: in the cluster's folder, or under a short name where that is too long.
@@ -97,13 +111,19 @@ impl Cluster {
         if socket_bytes <= MAX_SOCKET_PATH_BYTES {
             return own;
         }
-        Path::new("/tmp").join(format!("hookgate-{}-{}", sys::effective_uid(), short_hash(&self.folder)))
+        Path::new("/tmp").join(format!(
+            "hookgate-{}-{}",
+            sys::effective_uid(),
+            short_hash(&self.folder)
+        ))
     }
 
     #[must_use]
     pub fn url(&self) -> String {
         let socket_folder = self.socket_folder();
-        let host: String = url::form_urlencoded::byte_serialize(socket_folder.to_string_lossy().as_bytes()).collect();
+        let host: String =
+            url::form_urlencoded::byte_serialize(socket_folder.to_string_lossy().as_bytes())
+                .collect();
         let host = host.replace('+', "%20");
         format!("postgres://{NAME}@localhost:{PORT}/{NAME}?host={host}&sslmode=disable")
     }
@@ -118,16 +138,24 @@ impl Cluster {
     }
 
     /// Makes the data folder where there is none, and writes the settings of this start.
-    pub(super) fn prepare(&self, binaries: &Binaries, identity: Identity) -> Result<(), EmbeddedError> {
+    pub(super) fn prepare(
+        &self,
+        binaries: &Binaries,
+        identity: Identity,
+    ) -> Result<(), EmbeddedError> {
         let socket_folder = self.socket_folder();
         make_private_folder(&socket_folder)?;
         refuse_foreign(&socket_folder)?;
-        identity.take_over(&socket_folder).map_err(EmbeddedError::folder(&socket_folder))?;
+        identity
+            .take_over(&socket_folder)
+            .map_err(EmbeddedError::folder(&socket_folder))?;
         if self.major().is_none() {
             self.make_data(binaries, identity)?;
         }
         let data = self.data();
-        identity.take_over(&data).map_err(EmbeddedError::folder(&data))?;
+        identity
+            .take_over(&data)
+            .map_err(EmbeddedError::folder(&data))?;
         settings::write(&data, binaries, identity).map_err(EmbeddedError::folder(&data))
     }
 
@@ -139,14 +167,31 @@ impl Cluster {
             _ => {}
         }
         let mut initdb = server_command(identity, &binaries.program("initdb"));
-        initdb.arg("--pgdata").arg(&partial).arg(format!("--username={NAME}"));
-        initdb.args(["--encoding=UTF8", "--locale=C", "--auth=trust", "--no-sync", "--no-instructions"]);
+        initdb
+            .arg("--pgdata")
+            .arg(&partial)
+            .arg(format!("--username={NAME}"));
+        initdb.args([
+            "--encoding=UTF8",
+            "--locale=C",
+            "--auth=trust",
+            "--no-sync",
+            "--no-instructions",
+        ]);
         succeed("initdb", initdb.stdin(Stdio::null()).output())?;
 
         settings::write_access(&partial, identity).map_err(EmbeddedError::folder(&partial))?;
         let mut single = server_command(identity, &binaries.program("postgres"));
-        single.arg("--single").arg("-D").arg(&partial).args(["-F", "-c", "log_checkpoints=off", "postgres"]);
-        succeed("postgres --single", with_input(&mut single, "create database hookgate\n"))?;
+        single.arg("--single").arg("-D").arg(&partial).args([
+            "-F",
+            "-c",
+            "log_checkpoints=off",
+            "postgres",
+        ]);
+        succeed(
+            "postgres --single",
+            with_input(&mut single, "create database hookgate\n"),
+        )?;
 
         let data = self.data();
         sys::sync_file_system(&partial)
@@ -159,7 +204,16 @@ impl Cluster {
 /// A server program that sees nothing of the caller's Postgres variables.
 pub(super) fn server_command(identity: Identity, program: &Path) -> Command {
     let mut command = identity.command(program);
-    for name in ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGTZ", "PGDATESTYLE"] {
+    for name in [
+        "PGDATA",
+        "PGPORT",
+        "PGHOST",
+        "PGUSER",
+        "PGDATABASE",
+        "PGOPTIONS",
+        "PGTZ",
+        "PGDATESTYLE",
+    ] {
         command.env_remove(name);
     }
     command.env("LC_ALL", "C").current_dir("/");
@@ -167,8 +221,15 @@ pub(super) fn server_command(identity: Identity, program: &Path) -> Command {
 }
 
 fn with_input(command: &mut Command, input: &str) -> io::Result<Output> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut stdin = child.stdin.take().expect("the child was started with a pipe");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child
+        .stdin
+        .take()
+        .expect("the child was started with a pipe");
     stdin.write_all(input.as_bytes())?;
     drop(stdin);
     child.wait_with_output()
@@ -180,7 +241,11 @@ fn succeed(program: &'static str, output: io::Result<Output>) -> Result<(), Embe
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
+    Err(failed(format!(
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    )))
 }
 
 fn make_folders(path: &Path) -> Result<(), EmbeddedError> {
@@ -200,8 +265,16 @@ fn make_private_folder(path: &Path) -> Result<(), EmbeddedError> {
 fn refuse_foreign(path: &Path) -> Result<(), EmbeddedError> {
     let metadata = fs::symlink_metadata(path).map_err(EmbeddedError::folder(path))?;
     let uid = sys::effective_uid();
-    let is_ours = metadata.is_dir() && (metadata.uid() == uid || uid == 0) && metadata.permissions().mode() & 0o077 == 0;
-    if is_ours { Ok(()) } else { Err(EmbeddedError::ForeignFolder { path: path.to_owned() }) }
+    let is_ours = metadata.is_dir()
+        && (metadata.uid() == uid || uid == 0)
+        && metadata.permissions().mode() & 0o077 == 0;
+    if is_ours {
+        Ok(())
+    } else {
+        Err(EmbeddedError::ForeignFolder {
+            path: path.to_owned(),
+        })
+    }
 }
 
 fn short_hash(path: &Path) -> String {
@@ -220,7 +293,11 @@ mod tests {
 
         let long = Cluster::at(Path::new("/").join("x".repeat(90)));
         let socket = long.socket_folder().join(".s.PGSQL.5432");
-        assert!(socket.as_os_str().len() <= MAX_SOCKET_PATH_BYTES, "{}", socket.display());
+        assert!(
+            socket.as_os_str().len() <= MAX_SOCKET_PATH_BYTES,
+            "{}",
+            socket.display()
+        );
         assert_eq!(long.socket_folder(), long.clone().socket_folder());
     }
 

@@ -42,7 +42,12 @@ impl Identity {
             .for_namespace()
             .map(Self::Namespace)
             .filter(|identity| identity.works_with(postgres))
-            .or_else(|| accounts.to_drop_to().map(Self::Account).filter(|identity| identity.works_with(postgres)))
+            .or_else(|| {
+                accounts
+                    .to_drop_to()
+                    .map(Self::Account)
+                    .filter(|identity| identity.works_with(postgres))
+            })
             .ok_or(EmbeddedError::Root)
     }
 
@@ -53,7 +58,10 @@ impl Identity {
             Self::Own => Command::new(program),
             Self::Namespace(Account { uid, gid }) => {
                 let mut command = Command::new("unshare");
-                command.arg("--user").arg(format!("--map-user={uid}")).arg(format!("--map-group={gid}"));
+                command
+                    .arg("--user")
+                    .arg(format!("--map-user={uid}"))
+                    .arg(format!("--map-group={gid}"));
                 command.arg("--").arg(program);
                 command
             }
@@ -72,7 +80,11 @@ impl Identity {
             Self::Own => return Ok(()),
             Self::Namespace(_) => (0, 0),
         };
-        if fs::symlink_metadata(path)?.uid() == uid { Ok(()) } else { chown_all(path, uid, gid) }
+        if fs::symlink_metadata(path)?.uid() == uid {
+            Ok(())
+        } else {
+            chown_all(path, uid, gid)
+        }
     }
 
     /// Whether every folder on the way to `path` lets this identity through.
@@ -80,13 +92,18 @@ impl Identity {
     pub(super) fn can_reach(self, path: &Path) -> bool {
         !matches!(self, Self::Account(_))
             || path.ancestors().all(|folder| {
-                fs::metadata(folder).map_or(true, |metadata| metadata.permissions().mode() & 0o001 != 0)
+                fs::metadata(folder)
+                    .map_or(true, |metadata| metadata.permissions().mode() & 0o001 != 0)
             })
     }
 
     fn works_with(self, postgres: &Path) -> bool {
         let mut probe = self.command(postgres);
-        probe.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        probe
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         probe.status().is_ok_and(|status| status.success())
     }
 }
@@ -139,25 +156,52 @@ impl Accounts {
     fn parse(passwd: &str) -> Self {
         let account = |line: &str| {
             let mut fields = line.split(':');
-            let (name, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-            Some((name.to_owned(), Account { uid: uid.parse().ok()?, gid: gid.parse().ok()? }))
+            let (name, _, uid, gid) = (
+                fields.next()?,
+                fields.next()?,
+                fields.next()?,
+                fields.next()?,
+            );
+            Some((
+                name.to_owned(),
+                Account {
+                    uid: uid.parse().ok()?,
+                    gid: gid.parse().ok()?,
+                },
+            ))
         };
-        Self(passwd.lines().filter_map(account).filter(|(_, account)| account.uid != 0).collect())
+        Self(
+            passwd
+                .lines()
+                .filter_map(account)
+                .filter(|(_, account)| account.uid != 0)
+                .collect(),
+        )
     }
 
     fn named(&self, name: &str) -> Option<Account> {
-        self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, account)| *account)
+        self.0
+            .iter()
+            .find(|(candidate, _)| candidate == name)
+            .map(|(_, account)| *account)
     }
 
     /// Inside a namespace any account will do, but initdb insists on one with a name; 65534 is
     /// what foreign files look like in there, hence not it.
     fn for_namespace(&self) -> Option<Account> {
-        let first = || self.0.iter().map(|(_, account)| *account).find(|account| account.uid != 65534);
+        let first = || {
+            self.0
+                .iter()
+                .map(|(_, account)| *account)
+                .find(|account| account.uid != 65534)
+        };
         self.named("postgres").or_else(first)
     }
 
     fn to_drop_to(&self) -> Option<Account> {
-        ["hookgate", "postgres", "nobody"].into_iter().find_map(|name| self.named(name))
+        ["hookgate", "postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| self.named(name))
     }
 }
 
@@ -185,8 +229,16 @@ mod tests {
 
     #[test]
     fn the_namespace_wants_an_account_with_a_name_that_is_not_the_overflow_one() {
-        let bare = Accounts::parse("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nbin:x:2:3::/:/bin/sh\n");
+        let bare = Accounts::parse(
+            "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nbin:x:2:3::/:/bin/sh\n",
+        );
         assert_eq!(bare.for_namespace(), Some(Account { uid: 2, gid: 3 }));
-        assert_eq!(bare.to_drop_to(), Some(Account { uid: 65534, gid: 65534 }));
+        assert_eq!(
+            bare.to_drop_to(),
+            Some(Account {
+                uid: 65534,
+                gid: 65534
+            })
+        );
     }
 }

@@ -79,7 +79,11 @@ pub struct Embedded {
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     #[error("{}", no_postgres(.wanted.as_ref(), .named.as_deref(), .found))]
-    NoPostgres { wanted: Option<u32>, named: Option<PathBuf>, found: Vec<String> },
+    NoPostgres {
+        wanted: Option<u32>,
+        named: Option<PathBuf>,
+        found: Vec<String>,
+    },
     #[error(
         "Postgres refuses to run as root, user namespaces are forbidden here, and there is no account \
          `postgres` or `nobody` to drop to; run hookgate as an ordinary user, or set \
@@ -91,7 +95,10 @@ pub enum EmbeddedError {
     #[error("{} belongs to somebody else or is open to others; remove it, or choose a shorter data folder", path.display())]
     ForeignFolder { path: PathBuf },
     #[error("{program} failed: {message}")]
-    Setup { program: &'static str, message: String },
+    Setup {
+        program: &'static str,
+        message: String,
+    },
     #[error("the supervisor {} could not be started: {source}", program.display())]
     Supervisor { program: PathBuf, source: io::Error },
     #[error("Postgres did not come up; the end of {}:\n{tail}", log.display())]
@@ -101,7 +108,10 @@ pub enum EmbeddedError {
 impl EmbeddedError {
     fn folder(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Folder { path: path.clone(), source }
+        move |source| Self::Folder {
+            path: path.clone(),
+            source,
+        }
     }
 }
 
@@ -113,12 +123,20 @@ impl Embedded {
     /// Where there is no Postgres, or it cannot be set up or started; each says what to do.
     pub async fn start(config: EmbeddedConfig) -> Result<Self, EmbeddedError> {
         let blocking = tokio::task::spawn_blocking(move || Starting::new(config)?.finish());
-        let (starting, users) = blocking.await.expect("starting the cluster does not panic")?;
+        let (starting, users) = blocking
+            .await
+            .expect("starting the cluster does not panic")?;
         let cluster = starting.cluster.clone();
         info!(cluster.folder = %cluster.folder().display(), "embedded postgres is up");
         let stopped = CancellationToken::new();
         let watch = tokio::spawn(keep_supervised(starting, stopped.clone()));
-        Ok(Self { url: cluster.url(), cluster, users, watch, stop_watch: stopped.drop_guard() })
+        Ok(Self {
+            url: cluster.url(),
+            cluster,
+            users,
+            watch,
+            stop_watch: stopped.drop_guard(),
+        })
     }
 
     /// `postgres://…?host=/socket/folder`, as sqlx and psql take it.
@@ -135,14 +153,25 @@ impl Embedded {
     /// Lets go of the cluster. Returns when its server has stopped, or at once (within a second)
     /// where somebody else uses it; close all connections before.
     pub async fn stop(self) {
-        let Self { cluster, users, watch, stop_watch, .. } = self;
+        let Self {
+            cluster,
+            users,
+            watch,
+            stop_watch,
+            ..
+        } = self;
         drop(stop_watch);
         // A watch that panicked has nothing left to stop.
         let _joined = watch.await;
         drop(users);
         let waiting = tokio::task::spawn_blocking(move || wait_for_stop(&cluster));
-        let has_stopped = waiting.await.expect("waiting for the cluster does not panic");
-        info!(cluster.has_stopped = has_stopped, "let go of the embedded postgres");
+        let has_stopped = waiting
+            .await
+            .expect("waiting for the cluster does not panic");
+        info!(
+            cluster.has_stopped = has_stopped,
+            "let go of the embedded postgres"
+        );
     }
 }
 
@@ -171,13 +200,20 @@ impl Starting {
             (Some(major), _) => Binaries::find(&config.search, Some(major))?,
             (None, newest) => newest?,
         };
-        if !cluster.folder().starts_with(fs::canonicalize(&config.data_dir).unwrap_or_default()) {
+        if !cluster
+            .folder()
+            .starts_with(fs::canonicalize(&config.data_dir).unwrap_or_default())
+        {
             warn!(cluster.folder = %cluster.folder().display(), "the data folder is closed to the account that runs postgres; its cluster is elsewhere");
         }
         let users = cluster.lock_file("users")?;
-        users.lock_shared().map_err(EmbeddedError::folder(cluster.folder()))?;
+        users
+            .lock_shared()
+            .map_err(EmbeddedError::folder(cluster.folder()))?;
         let setup = cluster.lock_file("setup")?;
-        setup.lock().map_err(EmbeddedError::folder(cluster.folder()))?;
+        setup
+            .lock()
+            .map_err(EmbeddedError::folder(cluster.folder()))?;
         if cluster.major().is_none() {
             info!(cluster.folder = %cluster.folder().display(), postgres.version = binaries.version, "making a postgres cluster");
         }
@@ -188,7 +224,13 @@ impl Starting {
             identity,
             without_durability: config.durability == Durability::OffForTests,
         };
-        Ok(Self { cluster, supervisor, program: config.program, users: Some(users), child: None })
+        Ok(Self {
+            cluster,
+            supervisor,
+            program: config.program,
+            users: Some(users),
+            child: None,
+        })
     }
 
     /// Waits until the server is ready, and hands over the users' lock.
@@ -197,19 +239,33 @@ impl Starting {
         loop {
             let server = Postmaster::running(&self.cluster.data());
             if server.is_some_and(|server| server.is_ready) && self.has_supervisor()? {
-                let users = self.users.take().expect("held since the start, handed over once");
+                let users = self
+                    .users
+                    .take()
+                    .expect("held since the start, handed over once");
                 return Ok((self, users));
             }
-            let patience = if server.is_some() { MAX_RECOVERY } else { MAX_SILENCE };
+            let patience = if server.is_some() {
+                MAX_RECOVERY
+            } else {
+                MAX_SILENCE
+            };
             if self.ensure_supervisor()? == Supervision::GaveUp || started_at.elapsed() > patience {
-                return Err(EmbeddedError::NotUp { log: self.cluster.log(), tail: self.cluster.log_tail() });
+                return Err(EmbeddedError::NotUp {
+                    log: self.cluster.log(),
+                    tail: self.cluster.log_tail(),
+                });
             }
             std::thread::sleep(LOOK_EVERY);
         }
     }
 
     fn has_supervisor(&self) -> Result<bool, EmbeddedError> {
-        Ok(self.cluster.lock_file("supervisor")?.try_lock_shared().is_err())
+        Ok(self
+            .cluster
+            .lock_file("supervisor")?
+            .try_lock_shared()
+            .is_err())
     }
 
     /// Starts a supervisor where none is. Cheap where one is.
@@ -233,12 +289,19 @@ impl Starting {
     }
 
     fn spawn_supervisor(&self) -> Result<Child, EmbeddedError> {
-        let log = open_log(&self.cluster.log()).map_err(EmbeddedError::folder(&self.cluster.log()))?;
+        let log =
+            open_log(&self.cluster.log()).map_err(EmbeddedError::folder(&self.cluster.log()))?;
         let mut command = self.supervisor.command(&self.program);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         // Ctrl-C goes to the gateway's process group; the supervisor has one of its own.
         command.process_group(0).current_dir("/");
-        command.spawn().map_err(|source| EmbeddedError::Supervisor { program: self.program.clone(), source })
+        command.spawn().map_err(|source| EmbeddedError::Supervisor {
+            program: self.program.clone(),
+            source,
+        })
     }
 }
 
@@ -251,11 +314,19 @@ enum Supervision {
 
 /// A supervisor that was killed took its server along; this brings both back.
 async fn keep_supervised(mut starting: Starting, stopped: CancellationToken) {
-    while stopped.run_until_cancelled(tokio::time::sleep(WATCH_EVERY)).await.is_some() {
+    while stopped
+        .run_until_cancelled(tokio::time::sleep(WATCH_EVERY))
+        .await
+        .is_some()
+    {
         match starting.ensure_supervisor() {
             Ok(Supervision::Present) => {}
-            Ok(Supervision::Started) => warn!("the supervisor of the embedded postgres was gone, started another"),
-            Ok(Supervision::GaveUp) => warn!("the supervisor of the embedded postgres gave up, trying again"),
+            Ok(Supervision::Started) => {
+                warn!("the supervisor of the embedded postgres was gone, started another")
+            }
+            Ok(Supervision::GaveUp) => {
+                warn!("the supervisor of the embedded postgres gave up, trying again")
+            }
             Err(error) => warn!(error = %error, "the embedded postgres has no supervisor"),
         }
     }
@@ -263,7 +334,8 @@ async fn keep_supervised(mut starting: Starting, stopped: CancellationToken) {
 
 /// Whether the server has stopped; otherwise somebody else uses it.
 fn wait_for_stop(cluster: &Cluster) -> bool {
-    let (Ok(supervisor), Ok(users)) = (cluster.lock_file("supervisor"), cluster.lock_file("users")) else {
+    let (Ok(supervisor), Ok(users)) = (cluster.lock_file("supervisor"), cluster.lock_file("users"))
+    else {
         return false;
     };
     let let_go_at = Instant::now();
@@ -274,8 +346,9 @@ fn wait_for_stop(cluster: &Cluster) -> bool {
         }
         match users.try_lock_shared() {
             Err(_) => last_seen_stopping = Instant::now(),
-            Ok(()) if users.unlock().is_err() || last_seen_stopping.elapsed() > STOP_BEGINS_WITHIN => return false,
-            Ok(()) => {}
+            // The supervisor does not want it for itself: there are other users.
+            Ok(()) if last_seen_stopping.elapsed() > STOP_BEGINS_WITHIN => return false,
+            Ok(()) => drop(users.unlock()),
         }
         std::thread::sleep(LOOK_EVERY * 4);
     }
@@ -311,12 +384,23 @@ fn open_log(path: &Path) -> io::Result<File> {
 }
 
 fn no_postgres(wanted: Option<&u32>, named: Option<&Path>, found: &[String]) -> String {
-    let place = named.map_or_else(|| "on this machine".to_owned(), |folder| format!("in {}", folder.display()));
+    let place = named.map_or_else(
+        || "on this machine".to_owned(),
+        |folder| format!("in {}", folder.display()),
+    );
     let what = wanted.map_or_else(
         || format!("no Postgres {MIN_MAJOR} or newer {place}"),
-        |major| format!("the data folder was made by Postgres {major}, and there is no such version {place}"),
+        |major| {
+            format!(
+                "the data folder was made by Postgres {major}, and there is no such version {place}"
+            )
+        },
     );
-    let found = if found.is_empty() { String::new() } else { format!(" (found {})", found.join(", ")) };
+    let found = if found.is_empty() {
+        String::new()
+    } else {
+        format!(" (found {})", found.join(", "))
+    };
     format!(
         "{what}{found}; either of these helps:\n  \
          install it:              {}\n  \

@@ -29,7 +29,11 @@ impl Durability {
     pub(super) const fn arguments(self) -> [&'static str; 3] {
         match self {
             Self::Full => ["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
-            Self::OffForTests => ["fsync=off", "full_page_writes=off", "synchronous_commit=off"],
+            Self::OffForTests => [
+                "fsync=off",
+                "full_page_writes=off",
+                "synchronous_commit=off",
+            ],
         }
     }
 }
@@ -53,7 +57,10 @@ pub(super) fn write(data: &Path, binaries: &Binaries, identity: Identity) -> io:
         Some(settings) if settings.starts_with(&written_by) => settings.contains("lz4"),
         _ => knows_lz4(data, binaries, identity),
     };
-    let settings = format!("{written_by}\n{}", text(sys::free_disk_bytes(data)?, has_lz4, binaries.major));
+    let settings = format!(
+        "{written_by}\n{}",
+        text(sys::free_disk_bytes(data)?, has_lz4, binaries.major)
+    );
     if before.as_deref() == Some(&settings) {
         return Ok(());
     }
@@ -91,7 +98,14 @@ fn text(free_bytes: u64, has_lz4: bool, major: u32) -> String {
 
 fn knows_lz4(data: &Path, binaries: &Binaries, identity: Identity) -> bool {
     let mut ask = server_command(identity, &binaries.program("postgres"));
-    ask.args(["-C", "default_toast_compression", "-c", "default_toast_compression=lz4", "-D"]).arg(data);
+    ask.args([
+        "-C",
+        "default_toast_compression",
+        "-c",
+        "default_toast_compression=lz4",
+        "-D",
+    ])
+    .arg(data);
     ask.output().is_ok_and(|output| output.status.success())
 }
 
@@ -112,7 +126,12 @@ mod tests {
             (10_240, "max_wal_size = 1024MB"),
             (1_000_000, "max_wal_size = 8192MB"),
         ] {
-            assert!(text(free_mebibytes * MEBIBYTE, true, 15).lines().any(|found| found == line), "{line}");
+            assert!(
+                text(free_mebibytes * MEBIBYTE, true, 15)
+                    .lines()
+                    .any(|found| found == line),
+                "{line}"
+            );
         }
     }
 

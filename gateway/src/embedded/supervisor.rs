@@ -52,7 +52,12 @@ pub struct SupervisorArgs {
 impl SupervisorArgs {
     pub(super) fn command(&self, program: &std::path::Path) -> Command {
         let mut command = Command::new(program);
-        command.arg(COMMAND).arg("--cluster").arg(&self.cluster).arg("--pg-bin").arg(&self.pg_bin);
+        command
+            .arg(COMMAND)
+            .arg("--cluster")
+            .arg(&self.cluster)
+            .arg("--pg-bin")
+            .arg(&self.pg_bin);
         command.arg("--identity").arg(self.identity.to_string());
         if self.without_durability {
             command.arg("--without-durability");
@@ -65,7 +70,10 @@ impl SupervisorArgs {
 #[must_use]
 pub fn run(args: SupervisorArgs) -> ExitCode {
     sys::ignore_stop_signals();
-    let supervisor = Supervisor { cluster: Cluster::at(args.cluster.clone()), args };
+    let supervisor = Supervisor {
+        cluster: Cluster::at(args.cluster.clone()),
+        args,
+    };
     match supervisor.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,7 +95,10 @@ enum Ended {
 
 impl Supervisor {
     fn run(&self) -> io::Result<()> {
-        let only_one = self.cluster.lock_file("supervisor").map_err(io::Error::other)?;
+        let only_one = self
+            .cluster
+            .lock_file("supervisor")
+            .map_err(io::Error::other)?;
         let users = self.cluster.lock_file("users").map_err(io::Error::other)?;
         if !obtained_soon(&only_one) {
             return Ok(());
@@ -115,17 +126,34 @@ impl Supervisor {
                 break;
             }
         }
+        let socket_folder = self.cluster.socket_folder();
+        if !socket_folder.starts_with(self.cluster.folder()) {
+            // A short name in `/tmp`; where it cannot go, the next start uses it again.
+            let _removed = fs::remove_dir(socket_folder);
+        }
         // Before the users' lock, so that whoever waits for that one finds no supervisor.
         drop(only_one);
         Ok(())
     }
 
     fn start(&self) -> io::Result<Child> {
-        let durability = if self.args.without_durability { Durability::OffForTests } else { Durability::Full };
+        let durability = if self.args.without_durability {
+            Durability::OffForTests
+        } else {
+            Durability::Full
+        };
         let mut postgres = server_command(self.args.identity, &self.args.pg_bin.join("postgres"));
-        postgres.arg("-D").arg(self.cluster.data()).arg("-k").arg(self.cluster.socket_folder());
+        postgres
+            .arg("-D")
+            .arg(self.cluster.data())
+            .arg("-k")
+            .arg(self.cluster.socket_folder());
         postgres.arg("-p").arg(PORT.to_string());
-        for setting in ["listen_addresses=", "unix_socket_permissions=0700", "logging_collector=off"] {
+        for setting in [
+            "listen_addresses=",
+            "unix_socket_permissions=0700",
+            "logging_collector=off",
+        ] {
             postgres.arg("-c").arg(setting);
         }
         for setting in durability.arguments() {
@@ -145,7 +173,8 @@ impl Supervisor {
                 stop(&mut postgres)?;
                 return Ok(Ended::Unused);
             }
-            was_ready = was_ready || Postmaster::running(&self.cluster.data()).is_some_and(|found| found.is_ready);
+            was_ready = was_ready
+                || Postmaster::running(&self.cluster.data()).is_some_and(|found| found.is_ready);
             sleep(LOOK_EVERY);
         }
     }
@@ -155,7 +184,8 @@ impl Supervisor {
         if users.try_lock().is_err() {
             return false;
         }
-        let is_kept = fs::read_to_string(self.cluster.keep_mark()).is_ok_and(|boot| boot == boot_id());
+        let is_kept =
+            fs::read_to_string(self.cluster.keep_mark()).is_ok_and(|boot| boot == boot_id());
         // Unlocking a lock that is held cannot fail; if it did, the cluster would stop early.
         !(is_kept && users.unlock().is_ok())
     }
@@ -168,7 +198,9 @@ impl Supervisor {
             (StopSignal::Immediate, IMMEDIATE_STOP_WITHIN),
             (StopSignal::Kill, IMMEDIATE_STOP_WITHIN),
         ] {
-            let Some(server) = Postmaster::running(&data) else { return };
+            let Some(server) = Postmaster::running(&data) else {
+                return;
+            };
             // It may have ended in between, which is what is wanted.
             let _ended_by_itself = sys::send(server.pid, signal);
             let asked_at = Instant::now();
@@ -196,9 +228,10 @@ fn obtained_soon(lock: &File) -> bool {
 }
 
 fn stop(postgres: &mut Child) -> io::Result<()> {
-    for (signal, within) in
-        [(StopSignal::Fast, FAST_STOP_WITHIN), (StopSignal::Immediate, IMMEDIATE_STOP_WITHIN)]
-    {
+    for (signal, within) in [
+        (StopSignal::Fast, FAST_STOP_WITHIN),
+        (StopSignal::Immediate, IMMEDIATE_STOP_WITHIN),
+    ] {
         sys::send(postgres.id(), signal)?;
         let asked_at = Instant::now();
         while asked_at.elapsed() < within {

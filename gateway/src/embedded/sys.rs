@@ -34,7 +34,10 @@ impl StopSignal {
 
 pub(super) fn send(pid: u32, signal: StopSignal) -> io::Result<()> {
     let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
-    #[expect(unsafe_code, reason = "kill(2) takes two numbers and touches no memory of ours")]
+    #[expect(
+        unsafe_code,
+        reason = "kill(2) takes two numbers and touches no memory of ours"
+    )]
     let result = unsafe { libc::kill(pid, signal.number()) };
     check(result)
 }
@@ -43,14 +46,28 @@ pub(super) fn send(pid: u32, signal: StopSignal) -> io::Result<()> {
 pub(super) fn stop_with_parent(command: &mut Command) {
     let parent = std::process::id();
     let prepare = move || {
-        #[expect(unsafe_code, reason = "prctl(2) and getppid(2) are async-signal-safe and touch no memory")]
-        let (result, actual_parent) =
-            unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT), libc::getppid()) };
+        #[expect(
+            unsafe_code,
+            reason = "prctl(2) and getppid(2) are async-signal-safe and touch no memory"
+        )]
+        let (result, actual_parent) = unsafe {
+            (
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT),
+                libc::getppid(),
+            )
+        };
         check(result)?;
         // The parent may have died between the fork and the call above.
-        if i64::from(actual_parent) == i64::from(parent) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+        if i64::from(actual_parent) == i64::from(parent) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     };
-    #[expect(unsafe_code, reason = "the closure allocates nothing and makes async-signal-safe calls only")]
+    #[expect(
+        unsafe_code,
+        reason = "the closure allocates nothing and makes async-signal-safe calls only"
+    )]
     unsafe {
         command.pre_exec(prepare);
     }
@@ -79,7 +96,10 @@ pub(super) fn effective_uid() -> u32 {
 pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    #[expect(unsafe_code, reason = "statvfs(3) fills the structure that we own; zeroes are a valid value of it")]
+    #[expect(
+        unsafe_code,
+        reason = "statvfs(3) fills the structure that we own; zeroes are a valid value of it"
+    )]
     let stat = unsafe {
         check(libc::statvfs(path.as_ptr(), stat.as_mut_ptr()))?;
         stat.assume_init()
@@ -92,7 +112,10 @@ pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
 /// # Errors
 /// Where the kernel refuses to tell.
 pub fn max_open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     #[expect(unsafe_code, reason = "getrlimit(2) fills the structure that we own")]
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     check(result)?;
@@ -103,11 +126,18 @@ pub fn max_open_files() -> io::Result<u64> {
 /// syncing each of a thousand files takes seconds.
 pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
     let folder = File::open(path)?;
-    #[expect(unsafe_code, reason = "syncfs(2) on a descriptor that is open for the whole call")]
+    #[expect(
+        unsafe_code,
+        reason = "syncfs(2) on a descriptor that is open for the whole call"
+    )]
     let result = unsafe { libc::syncfs(folder.as_raw_fd()) };
     check(result)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
