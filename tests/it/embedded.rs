@@ -384,3 +384,110 @@ fn a_server_that_cannot_start_is_reported_with_its_log() {
 fn is_root(ours: &Path) -> bool {
     std::os::unix::fs::MetadataExt::uid(&fs::metadata(ours).unwrap()) == 0
 }
+
+/// A command with the data folder as its only setting.
+fn command(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_embedded_rig"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap());
+    command
+        .env("HOOKGATE_DATA_DIR", data_dir)
+        .current_dir(data_dir);
+    command
+}
+
+fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_database_started_by_hand_stays_until_it_is_stopped_by_hand() {
+    let folder = folder();
+    let url = succeeds(&mut command(folder.path(), &["db", "start"]));
+    assert_eq!(succeeds(&mut command(folder.path(), &["db", "url"])), url);
+    let answer = succeeds(&mut command(
+        folder.path(),
+        &["db", "psql", "--", "-Atc", "select 42"],
+    ));
+    assert_eq!(answer, "42");
+
+    let user = User::start(folder.path(), &[]);
+    assert_eq!(user.url, url);
+    user.kill();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let still: i32 = sqlx::query_scalar("select 42")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(still, 42);
+
+    assert_eq!(
+        succeeds(&mut command(folder.path(), &["db", "stop"])),
+        "stopped"
+    );
+    assert_eq!(processes_in(&data(&folder)), Vec::<u32>::new());
+}
+
+#[test]
+fn a_database_in_use_is_not_stopped_by_hand() {
+    let folder = folder();
+    let user = User::start(folder.path(), &[]);
+    let said = succeeds(&mut command(folder.path(), &["db", "stop"]));
+    assert!(said.contains("a gateway still uses it"), "{said}");
+    user.stop();
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
+    let folder = folder();
+    let healthy = succeeds(
+        command(folder.path(), &["doctor", "--json"]).env("HOOKGATE_LISTEN", "127.0.0.1:0"),
+    );
+    let findings: serde_json::Value = serde_json::from_str(&healthy).unwrap();
+    let checks: Vec<&str> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["check"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        checks,
+        [
+            "settings",
+            "postgres",
+            "data folder",
+            "disk",
+            "port",
+            "open files",
+            "plugin kit"
+        ]
+    );
+
+    for (variable, value, part) in [
+        (
+            "HOOKGATE_PG_BIN",
+            "/nowhere",
+            "HOOKGATE_PG_BIN=/path/to/postgresql/bin",
+        ),
+        ("HOOKGATE_RETENTION", "soon", "\"soon\" is not a duration"),
+        (
+            "HOOKGATE_DATA_DIR",
+            "/proc/hookgate",
+            "name another one with HOOKGATE_DATA_DIR",
+        ),
+    ] {
+        let output = command(folder.path(), &["doctor"])
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            !output.status.success() && said.contains(part),
+            "{part} is not in:\n{said}"
+        );
+    }
+}

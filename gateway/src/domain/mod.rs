@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod duration;
 pub mod event;
 pub mod ids;
 pub mod key;

@@ -87,6 +87,13 @@ impl Binaries {
 }
 
 impl Search {
+    /// psql beside the server of version `major`, where it is installed.
+    #[must_use]
+    pub fn psql(&self, major: Option<u32>) -> Option<PathBuf> {
+        let psql = Binaries::find(self, major).ok()?.program("psql");
+        psql.is_file().then_some(psql)
+    }
+
     /// `PATH` first, then the folders in which distributions hide the server.
     fn folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> = self.path.iter().flat_map(std::env::split_paths).collect();

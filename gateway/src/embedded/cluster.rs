@@ -18,6 +18,8 @@ use super::{EmbeddedError, settings, sys};
 pub(super) const NAME: &str = "hookgate";
 /// Names the socket's file; nothing listens on a port.
 pub(super) const PORT: u16 = 5432;
+/// Holds the clusters of data folders that only root can enter, where Postgres runs as another.
+const STATE_FOLDER: &str = "/var/lib/hookgate";
 /// A Unix socket's address holds 107 bytes and a closing zero.
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 
@@ -35,9 +37,8 @@ impl Cluster {
         let folder = if identity.can_reach(&data_dir) {
             data_dir.join("postgres")
         } else {
-            let state = Path::new("/var/lib/hookgate");
-            make_folders(state)?;
-            state.join(short_hash(&data_dir))
+            make_folders(Path::new(STATE_FOLDER))?;
+            in_state_folder(&data_dir)
         };
         make_private_folder(&folder)?;
         identity
@@ -275,6 +276,10 @@ fn refuse_foreign(path: &Path) -> Result<(), EmbeddedError> {
             path: path.to_owned(),
         })
     }
+}
+
+fn in_state_folder(data_dir: &Path) -> PathBuf {
+    Path::new(STATE_FOLDER).join(short_hash(data_dir))
 }
 
 fn short_hash(path: &Path) -> String {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use hookgate::cli::{db, doctor};
+use hookgate::config::Environment;
 use hookgate::embedded::{
     Account, Durability, Embedded, EmbeddedConfig, Identity, Search, SupervisorArgs,
 };
@@ -22,11 +24,25 @@ enum Rig {
         pg_bin: Option<PathBuf>,
     },
     PostgresSupervisor(SupervisorArgs),
+    Db(db::DbArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 fn main() -> ExitCode {
     match Rig::parse() {
         Rig::PostgresSupervisor(args) => hookgate::embedded::run_supervisor(args),
+        Rig::Db(args) => command(async {
+            let program = std::env::current_exe().expect("a running program has a path");
+            db::run(args, &Environment::new(std::env::vars_os()), program)
+                .await
+                .unwrap_or_else(|error| {
+                    eprintln!("{error}");
+                    ExitCode::FAILURE
+                })
+        }),
+        Rig::Doctor(args) => {
+            command(async { doctor::run(args, &Environment::new(std::env::vars_os())).await })
+        }
         Rig::Hold {
             data_dir,
             as_nobody,
@@ -45,6 +61,11 @@ fn main() -> ExitCode {
             })),
         }),
     }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn command(command: impl Future<Output = ExitCode>) -> ExitCode {
+    command.await
 }
 
 #[tokio::main(flavor = "current_thread")]
