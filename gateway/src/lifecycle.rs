@@ -137,6 +137,10 @@ impl Shutdown {
     /// # Errors
     /// The fault that began the stop, or the tasks that did not end.
     pub async fn finish(&self, grace: Duration) -> Result<(), TaskFault> {
+        self.finish_within(grace, HARD_STOP_WITHIN).await
+    }
+
+    async fn finish_within(&self, grace: Duration, hard: Duration) -> Result<(), TaskFault> {
         self.stopping().await;
         self.tasks.close();
         let in_time = tokio::select! {
@@ -146,10 +150,7 @@ impl Shutdown {
         };
         if !in_time {
             self.stop_hard();
-            if tokio::time::timeout(HARD_STOP_WITHIN, self.tasks.wait())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(hard, self.tasks.wait()).await.is_err() {
                 self.fail(TaskFault::Stuck {
                     tasks: self.running.lock().keys().copied().collect(),
                 });
@@ -264,7 +265,7 @@ mod tests {
         shutdown.spawn("sender", std::future::pending());
         let finish = tokio::time::timeout(GRACE, async {
             shutdown.stop_hard();
-            shutdown.finish(Duration::ZERO).await
+            shutdown.finish_within(Duration::ZERO, Duration::ZERO).await
         });
         assert_eq!(
             finish.await.unwrap(),

@@ -2,7 +2,8 @@
 //!
 //! Looks and says; changes nothing, and never stops at the first trouble.
 
-use std::fmt;
+mod finding;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -10,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::str::FromStr as _;
 
-use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 
+use self::finding::{Finding, State};
 use crate::config::{Environment, Flags, Secret, Settings};
 use crate::embedded::{Binaries, Cluster, Postmaster, Search, free_disk_bytes, max_open_files};
 use crate::store::preflight::{self, Safety};
@@ -31,70 +32,6 @@ pub struct DoctorArgs {
     json: bool,
     #[command(flatten)]
     settings: Flags,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warning,
-    Failure,
-}
-
-/// The answer of one check.
-#[derive(Clone, Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cure: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            check,
-            state: State::Ok,
-            found: found.into(),
-            cure: None,
-        }
-    }
-
-    fn warning(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self {
-            check,
-            state: State::Warning,
-            found: found.into(),
-            cure: Some(cure.into()),
-        }
-    }
-
-    fn failure(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self {
-            state: State::Failure,
-            ..Self::warning(check, found, cure)
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.state {
-            State::Ok => "ok  ",
-            State::Warning => "warn",
-            State::Failure => "FAIL",
-        };
-        write!(
-            f,
-            "{mark}  {:<14} {}",
-            self.check,
-            self.found.replace('\n', "\n                     ")
-        )?;
-        self.cure
-            .iter()
-            .try_for_each(|cure| write!(f, "\n                     to mend it: {cure}"))
-    }
 }
 
 /// Fails where a check does.
