@@ -4,5 +4,11 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod crash;
+mod github_payloads;
 mod harness;
+mod load;
+mod retries;
+mod smoke;
 mod structure;
+mod two_nodes;
