@@ -94,25 +94,27 @@ async fn every_real_payload_arrives_whole_matched_or_skinny() {
         assert_eq!(data, kept_of(&payload.value));
     });
 
-    // The claim check hands over what the skinny delivery left out.
-    let receipt = &skinny.receipts()[0];
-    let url = receipt.json()["data"]["data_url"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = url.split_once("/v1/").unwrap().1;
-    let whole = gateway
-        .api()
-        .with_key(None)
-        .get(&format!("/v1/{path}"))
-        .await;
-    let index = ids
-        .iter()
-        .position(|id| receipt.json()["id"] == id.as_str())
-        .unwrap();
+    claim_check_is_honoured(&gateway, &skinny.receipts()[0], (&ids, &payloads)).await;
+}
+
+/// The address in a skinny delivery hands over, without a key, what the delivery left out.
+async fn claim_check_is_honoured(
+    gateway: &Gateway,
+    receipt: &Receipt,
+    (ids, payloads): (&[String], &[Payload]),
+) {
+    let body = receipt.json();
+    let url = body["data"]["data_url"].as_str().unwrap();
+    let (_, path) = url.split_once("/v1/").unwrap();
+    let api = gateway.api().with_key(None);
+
+    let whole = api.get(&format!("/v1/{path}")).await;
+
+    let index = ids.iter().position(|id| body["id"] == id.as_str());
+    let payload = &payloads[index.unwrap()];
     assert_eq!(
         (whole.status, whole.text().as_str()),
-        (200, payloads[index].text.get())
+        (200, payload.text.get())
     );
 }
 

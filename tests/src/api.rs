@@ -49,7 +49,6 @@ impl Api {
     }
 
     /// A request that still lacks its body or headers; hand it to [`Self::send`].
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         match &self.key {
@@ -158,7 +157,6 @@ impl Answer {
     ///
     /// # Panics
     /// Where it is not, showing the whole answer.
-    #[must_use]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}: {}", self.asked, self.text());
         self.json()

@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -28,7 +28,7 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Cluster {
     socket_folder: PathBuf,
-    watcher: Mutex<ChildStdin>,
+    watcher: Mutex<Child>,
     /// Whether the migrated template exists.
     pub(super) template: tokio::sync::Mutex<bool>,
 }
@@ -75,17 +75,16 @@ impl Cluster {
             watcher.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C ends the tests, and the closed pipe ends the server.
-        let mut child = watcher
+        let child = watcher
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("sh can be started");
-        let stdin = child.stdin.take().expect("its input is a pipe");
         let cluster = Self {
             socket_folder: folder,
-            watcher: Mutex::new(stdin),
+            watcher: Mutex::new(child),
             template: tokio::sync::Mutex::new(false),
         };
         cluster.wait_until_up().await;
@@ -104,8 +103,9 @@ impl Cluster {
     }
 
     fn command(&self, command: &str) {
-        self.watcher
-            .lock()
+        let mut watcher = self.watcher.lock();
+        let commands = watcher.stdin.as_mut().expect("its input is a pipe");
+        commands
             .write_all(command.as_bytes())
             .expect("the watcher lives as long as this process");
     }
@@ -137,6 +137,15 @@ impl Cluster {
             "postgres://hookgate@localhost/{database}?host={}",
             folder.replace('/', "%2F")
         )
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let watcher = self.watcher.get_mut();
+        drop(watcher.stdin.take());
+        // It ends by itself once the server has; nobody is left to hear about a failure.
+        let _ = watcher.wait();
     }
 }
 
