@@ -1,5 +1,8 @@
 //! Behaviour tests: one module a behaviour, all of them against the real binary from outside.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
 
 mod crash;
 mod embedded;
