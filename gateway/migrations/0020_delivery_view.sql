@@ -3,7 +3,8 @@
 -- for each event.
 create view delivery as
 select e.id as event_id, e.lane, e.tenant_id, e.event_type, wanted.subscription_id,
-  case when parked.id is not null then 'pending'
+  case when parked.reason = 4 then 'dead'         -- missed: waits for nobody until it is released
+       when parked.id is not null then 'pending'
        when final.outcome is null then 'pending'
        when final.outcome = 1 then 'delivered'
        when final.outcome = 7 then 'dropped'

@@ -10,7 +10,7 @@ use crate::domain::ids::{ConfigVersion, KeyId, TenantId};
 use crate::domain::key::{KeyHash, Role};
 
 /// What every key starts with, so that people and scanners know one when they see it.
-const PREFIX: &str = "hk_";
+const PREFIX: &str = "hgk_";
 
 /// A key as the API lists it; its secret is not there any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

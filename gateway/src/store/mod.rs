@@ -14,6 +14,7 @@ pub mod load;
 pub mod matcher;
 pub mod nodes;
 pub mod policy;
+pub mod preflight;
 pub mod seal;
 pub mod subscriptions;
 pub mod tenants;
