@@ -16,7 +16,7 @@
     (call $log (i32.const 2) (i32.const 65536) (i32.const 65536))
     (local.set $left (i32.const 1000))
     (loop $again
-      (call $log (i32.const 3) (i32.const 128) (i32.const 29))
+      (call $log (i32.const 3) (i32.const 128) (i32.const 28))
       (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
     (i64.store (i32.const 16) (i64.const 0))
     (i32.const 16)))

@@ -7,8 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn artefacts(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder.join("artefacts")).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|ending| ending == "cwasm")).collect()
+    let entries = fs::read_dir(folder.join("artefacts"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.extension().is_some_and(|ending| ending == "cwasm"))
+        .collect()
 }
 
 #[tokio::test]
@@ -39,7 +43,10 @@ async fn a_flipped_byte_anywhere_is_noticed_and_compiled_anew() {
         host.host.prepare(component("verdicts")).await.unwrap();
     }
     let stats = host.host.stats();
-    assert_eq!((stats.compiles, stats.cache_spoiled, stats.cache_hits), (9, 8, 0));
+    assert_eq!(
+        (stats.compiles, stats.cache_spoiled, stats.cache_hits),
+        (9, 8, 0)
+    );
 }
 
 #[tokio::test]
@@ -48,7 +55,10 @@ async fn another_plugins_machine_code_under_this_ones_name_is_noticed() {
     host.host.prepare(component("verdicts")).await.unwrap();
     let first = artefacts(host.folder.path()).remove(0);
     host.host.prepare(component("filters")).await.unwrap();
-    let second = artefacts(host.folder.path()).into_iter().find(|path| *path != first).unwrap();
+    let second = artefacts(host.folder.path())
+        .into_iter()
+        .find(|path| *path != first)
+        .unwrap();
     fs::copy(&first, &second).unwrap();
     host.host.prepare(component("filters")).await.unwrap();
     assert_eq!(host.host.stats().cache_spoiled, 1);

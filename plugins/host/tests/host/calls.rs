@@ -14,7 +14,14 @@ fn results(reports: Vec<CallReport>) -> Vec<Result<Verdict, CallFailure>> {
 #[tokio::test]
 async fn each_verdict_and_each_failure_comes_back_as_it_was_given() {
     let host = TestHost::start();
-    let reports = host.run("verdicts", &["pass", "drop", "replace", "message", "invalid", "unusable", "again"]).await;
+    let reports = host
+        .run(
+            "verdicts",
+            &[
+                "pass", "drop", "replace", "message", "invalid", "unusable", "again",
+            ],
+        )
+        .await;
     let told = || "told to".to_owned();
     assert_eq!(
         results(reports),
@@ -39,7 +46,12 @@ async fn a_filter_passes_what_it_accepts_and_drops_the_rest() {
     let host = TestHost::start();
     let reports = results(host.run("filters", &["yes", "no"]).await);
     assert_eq!(reports[0], Ok(Verdict::Pass));
-    assert_eq!(reports[1], Ok(Verdict::Drop("the filter did not accept the event".to_owned())));
+    assert_eq!(
+        reports[1],
+        Ok(Verdict::Drop(
+            "the filter did not accept the event".to_owned()
+        ))
+    );
 }
 
 #[tokio::test]
@@ -47,9 +59,21 @@ async fn a_transform_sees_only_what_its_own_filter_accepted() {
     let host = TestHost::start();
     let plugin = host.load("filters-and-transforms").await;
     assert_eq!(plugin.exports(), [Export::Filter, Export::Transform]);
-    let reports = results(host.host.run_batch(batch(&plugin, "acme", &["yes", "no"])).await);
-    assert_eq!(reports[0], Ok(Verdict::Drop("seen by the transform".to_owned())));
-    assert_eq!(reports[1], Ok(Verdict::Drop("the filter did not accept the event".to_owned())));
+    let reports = results(
+        host.host
+            .run_batch(batch(&plugin, "acme", &["yes", "no"]))
+            .await,
+    );
+    assert_eq!(
+        reports[0],
+        Ok(Verdict::Drop("seen by the transform".to_owned()))
+    );
+    assert_eq!(
+        reports[1],
+        Ok(Verdict::Drop(
+            "the filter did not accept the event".to_owned()
+        ))
+    );
 }
 
 #[tokio::test]
@@ -71,9 +95,17 @@ async fn a_plugin_reads_its_config_and_the_claim_check_of_its_event() {
     job.data_urls = Arc::new(|index| format!("https://hookgate.example/data/{index}"));
     let reports = host.host.run_batch(job).await;
     for (index, report) in reports.into_iter().enumerate() {
-        let line = LogLine { level: LogLevel::Info, text: r#"{"keep":["/id"]}"#.to_owned() };
+        let line = LogLine {
+            level: LogLevel::Info,
+            text: r#"{"keep":["/id"]}"#.to_owned(),
+        };
         assert_eq!(report.logs, [line]);
-        assert_eq!(report.result, Ok(Verdict::Drop(format!("https://hookgate.example/data/{index}"))));
+        assert_eq!(
+            report.result,
+            Ok(Verdict::Drop(format!(
+                "https://hookgate.example/data/{index}"
+            )))
+        );
     }
 }
 
@@ -95,7 +127,10 @@ async fn an_event_over_the_limit_is_not_handed_over() {
     let host = TestHost::start();
     let large = "p".repeat(256 * 1024 + 1);
     let reports = results(host.run("verdicts", &[&large, "pass"]).await);
-    let failure = CallFailure::InputTooLarge { actual_bytes: 262_145, max_bytes: 262_144 };
+    let failure = CallFailure::InputTooLarge {
+        actual_bytes: 262_145,
+        max_bytes: 262_144,
+    };
     assert_eq!(reports, [Err(failure), Ok(Verdict::Pass)]);
 }
 
@@ -112,7 +147,10 @@ async fn a_dry_run_counts_the_same_instructions_each_time() {
             data_urls: no_data_urls(),
         };
         let run = host.host.dry_run(job).await.unwrap();
-        assert_eq!(run.report.result, Ok(Verdict::Replace(Bytes::from_static(b"new data"))));
+        assert_eq!(
+            run.report.result,
+            Ok(Verdict::Replace(Bytes::from_static(b"new data")))
+        );
         assert!(run.report.memory_bytes >= 16 * 65_536);
         counts.push(run.fuel);
     }
@@ -125,7 +163,13 @@ async fn a_host_that_was_shut_down_has_no_room() {
     let host = TestHost::start();
     let plugin = host.load("verdicts").await;
     host.host.shutdown();
-    let reports = host.host.run_batch(batch(&plugin, "acme", &["pass", "pass"])).await;
-    assert_eq!(results(reports), [Err(CallFailure::Overloaded), Err(CallFailure::Overloaded)]);
+    let reports = host
+        .host
+        .run_batch(batch(&plugin, "acme", &["pass", "pass"]))
+        .await;
+    assert_eq!(
+        results(reports),
+        [Err(CallFailure::Overloaded), Err(CallFailure::Overloaded)]
+    );
     host.host.join();
 }

@@ -16,13 +16,28 @@ async fn endless_loops_of_one_tenant_leave_room_for_another() {
     tokio::task::yield_now().await;
 
     for _ in 0..20 {
-        let reports = host.host.run_batch(batch(&plugin, "acme", &["pass"; 10])).await;
-        assert!(reports.iter().all(|report| report.result == Ok(Verdict::Pass)));
+        let reports = host
+            .host
+            .run_batch(batch(&plugin, "acme", &["pass"; 10]))
+            .await;
+        assert!(
+            reports
+                .iter()
+                .all(|report| report.result == Ok(Verdict::Pass))
+        );
     }
     let finished = std::iter::from_fn(|| looping.try_join_next()).count();
-    assert!(finished < 6, "{finished} of 12 spinning batches went before");
+    assert!(
+        finished < 6,
+        "{finished} of 12 spinning batches went before"
+    );
     for reports in looping.join_all().await {
-        assert!(reports.iter().all(|report| report.result.as_ref().is_err_and(|failure| failure.kind() == "timeout")));
+        assert!(reports.iter().all(|report| {
+            report
+                .result
+                .as_ref()
+                .is_err_and(|failure| failure.kind() == "timeout")
+        }));
     }
 }
 
@@ -39,7 +54,11 @@ async fn a_tenant_with_too_much_waiting_is_told_so_and_nobody_else() {
     let reports = host.host.run_batch(batch(&plugin, "acme", &["pass"])).await;
     assert_eq!(reports[0].result, Ok(Verdict::Pass));
 
-    let overloaded = flood.join_all().await.into_iter().filter(|result| *result == Err(CallFailure::Overloaded));
+    let overloaded = flood
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|result| *result == Err(CallFailure::Overloaded));
     let overloaded = overloaded.count();
     assert!((30..=36).contains(&overloaded), "{overloaded}");
     assert_eq!(host.host.stats().overloads, overloaded as u64);
@@ -53,9 +72,13 @@ async fn guests_are_stopped_while_the_runtime_is_stuck() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let (other, job) = (host.host.clone(), batch(&plugin, "acme", &["loop"]));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         sender.send(runtime.block_on(other.run_batch(job))).unwrap();
     });
-    let reports = receiver.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let reports = receiver
+        .recv_timeout(std::time::Duration::from_secs(10))
+        .unwrap();
     assert_eq!(reports[0].result.as_ref().unwrap_err().kind(), "timeout");
 }

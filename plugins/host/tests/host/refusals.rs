@@ -19,8 +19,21 @@ async fn foreign_imports_are_refused_by_name_with_the_cure() {
     assert_eq!(refused.reason, Refusal::Imports);
     assert_tells(&refused.detail, &["wasi:clocks/monotonic-clock@0.2.3"]);
     assert_tells(&refused.cure, &["--stub-wasi", "wasm32-unknown-unknown"]);
-    let names: Vec<_> = refused.report.checks.iter().map(|check| (check.name, check.ok)).collect();
-    assert_eq!(names, [("size", true), ("format", true), ("shape", true), ("imports", false)]);
+    let names: Vec<_> = refused
+        .report
+        .checks
+        .iter()
+        .map(|check| (check.name, check.ok))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("size", true),
+            ("format", true),
+            ("shape", true),
+            ("imports", false)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -35,7 +48,10 @@ async fn a_later_contract_is_refused_with_the_version_that_is_spoken() {
     let host = TestHost::start();
     let refused = host.refusal_of(component("imports-a-later-host")).await;
     assert_eq!(refused.reason, Refusal::Imports);
-    assert_tells(&refused.to_string(), &["hookgate:plugin/host@1.4.0", "speaks hookgate:plugin@1.0"]);
+    assert_tells(
+        &refused.to_string(),
+        &["hookgate:plugin/host@1.4.0", "speaks hookgate:plugin@1.0"],
+    );
 }
 
 #[tokio::test]
@@ -43,7 +59,10 @@ async fn other_types_under_the_contracts_names_are_refused() {
     let host = TestHost::start();
     let refused = host.refusal_of(component("has-other-types")).await;
     assert_eq!(refused.reason, Refusal::Exports);
-    assert_tells(&refused.detail, &["filter.accepts", "record{id: string", "event: string"]);
+    assert_tells(
+        &refused.detail,
+        &["filter.accepts", "record{id: string", "event: string"],
+    );
 }
 
 #[tokio::test]
@@ -62,9 +81,21 @@ async fn what_is_no_component_is_refused_by_kind() {
     let cases = [
         (from_text("(module)"), Refusal::NotAComponent, "core module"),
         (Bytes::from(elf), Refusal::Precompiled, "machine code"),
-        (Bytes::copy_from_slice(text), Refusal::NotAComponent, "not a WebAssembly binary"),
-        (Bytes::new(), Refusal::NotAComponent, "not a WebAssembly binary"),
-        (Bytes::from_static(b"PK\x03\x04"), Refusal::NotAComponent, "not a WebAssembly binary"),
+        (
+            Bytes::copy_from_slice(text),
+            Refusal::NotAComponent,
+            "not a WebAssembly binary",
+        ),
+        (
+            Bytes::new(),
+            Refusal::NotAComponent,
+            "not a WebAssembly binary",
+        ),
+        (
+            Bytes::from_static(b"PK\x03\x04"),
+            Refusal::NotAComponent,
+            "not a WebAssembly binary",
+        ),
     ];
     for (upload, reason, told) in cases {
         let refused = host.refusal_of(upload).await;
@@ -80,13 +111,20 @@ async fn a_truncated_component_is_refused_wherever_it_was_cut() {
     for percent in 1..100 {
         let cut = whole.slice(..whole.len() * percent / 100);
         let refused = host.refusal_of(cut).await;
-        assert_ne!(refused.reason, Refusal::Unavailable, "{percent} %: {refused}");
+        assert_ne!(
+            refused.reason,
+            Refusal::Unavailable,
+            "{percent} %: {refused}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_component_over_the_size_limit_is_not_even_read() {
-    let limits = Limits { max_component_bytes: 100, ..Limits::default() };
+    let limits = Limits {
+        max_component_bytes: 100,
+        ..Limits::default()
+    };
     let host = TestHost::start_with(limits, crate::support::worker());
     let refused = host.refusal_of(component("verdicts")).await;
     assert_eq!(refused.reason, Refusal::TooLarge);
@@ -98,9 +136,21 @@ async fn shapes_over_a_limit_are_refused_before_any_compile() {
     let host = TestHost::start();
     let cases = [
         (component_of(&"(func)".repeat(50_001)), "core functions"),
-        (component_of(&format!("(func {})", "nop ".repeat(524_289))), "bytes in one function"),
-        (from_text(&format!("(component {})", "(core module)".repeat(49))), "core modules"),
-        (from_text(&format!("(component (core module $m) {})", "(core instance (instantiate $m))".repeat(900))), "core instances"),
+        (
+            component_of(&format!("(func {})", "nop ".repeat(524_289))),
+            "bytes in one function",
+        ),
+        (
+            from_text(&format!("(component {})", "(core module)".repeat(49))),
+            "core modules",
+        ),
+        (
+            from_text(&format!(
+                "(component (core module $m) {})",
+                "(core instance (instantiate $m))".repeat(900)
+            )),
+            "core instances",
+        ),
         (component_of(&"(table 1 funcref)".repeat(9)), "tables"),
         (from_text(&imports(65)), "imports"),
         (from_text(&nested(6)), "levels of nested components"),
@@ -116,7 +166,12 @@ async fn shapes_over_a_limit_are_refused_before_any_compile() {
 #[tokio::test]
 async fn features_that_are_off_are_refused_before_any_compile() {
     let host = TestHost::start();
-    for module in ["(memory i64 1)", "(memory 1) (memory 1)", "(memory 1 1 shared)", "(tag)"] {
+    for module in [
+        "(memory i64 1)",
+        "(memory 1) (memory 1)",
+        "(memory 1 1 shared)",
+        "(tag)",
+    ] {
         let refused = host.refusal_of(component_of(module)).await;
         assert_eq!(refused.reason, Refusal::Malformed, "{module}: {refused}");
     }
@@ -128,12 +183,21 @@ async fn a_type_that_stands_for_billions_of_fields_is_refused_at_once() {
     let host = TestHost::start();
     let mut text = "(component (type $t0 (tuple u8 u8))".to_owned();
     for level in 1..16 {
-        write!(text, "(type $t{level} (tuple $t{} $t{}))", level - 1, level - 1).unwrap();
+        write!(
+            text,
+            "(type $t{level} (tuple $t{} $t{}))",
+            level - 1,
+            level - 1
+        )
+        .unwrap();
     }
     text += r#"(import "hookgate:plugin/host@1.0.0" (instance
         (alias outer 1 $t15 (type $t)) (export "config" (func (param "all" $t))))))"#;
     let refused = host.refusal_of(from_text(&text)).await;
-    assert!(matches!(refused.reason, Refusal::Imports | Refusal::Malformed), "{refused}");
+    assert!(
+        matches!(refused.reason, Refusal::Imports | Refusal::Malformed),
+        "{refused}"
+    );
     assert!(refused.detail.len() < 1024);
 }
 
@@ -151,7 +215,9 @@ async fn a_memory_that_starts_over_the_limit_is_refused() {
     let module = r#"(module (memory (export "memory") 1025)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
         (func (export "hookgate:plugin/filter@1.0.0#accepts") (param i32) (result i32) unreachable))"#;
-    let refused = host.refusal_of(wrapped(wat::parse_str(module).unwrap(), "filter-plugin")).await;
+    let refused = host
+        .refusal_of(wrapped(wat::parse_str(module).unwrap(), "filter-plugin"))
+        .await;
     assert_eq!(refused.reason, Refusal::OverLimits);
     assert_tells(&refused.detail, &["bytes of memory"]);
 }

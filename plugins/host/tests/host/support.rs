@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hookgate_plugin_host::{
-    BatchJob, CallReport, CompileWorker, GuestEvent, HostConfig, Limits, LoadedPlugin, PluginHost, PoolSize, Refused,
-    no_data_urls,
+    BatchJob, CallReport, CompileWorker, GuestEvent, HostConfig, Limits, LoadedPlugin, PluginHost,
+    PoolSize, Refused, no_data_urls,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,10 @@ pub(crate) struct TestHost {
 }
 
 pub(crate) fn worker() -> CompileWorker {
-    CompileWorker { program: PathBuf::from(env!("CARGO_BIN_EXE_hookgate-compile-worker")), arguments: Vec::new() }
+    CompileWorker {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_hookgate-compile-worker")),
+        arguments: Vec::new(),
+    }
 }
 
 impl TestHost {
@@ -49,7 +52,10 @@ impl TestHost {
     }
 
     pub(crate) async fn refusal_of(&self, component: Bytes) -> Refused {
-        self.host.prepare(component).await.expect_err("the component is refused")
+        self.host
+            .prepare(component)
+            .await
+            .expect_err("the component is refused")
     }
 }
 
@@ -97,10 +103,19 @@ fn repository() -> PathBuf {
 /// The component of a file in `tests/components`. A core module names its world in
 /// its first line and is wrapped by the contract in `wit/`.
 pub(crate) fn component(name: &str) -> Bytes {
-    let path = repository().join("tests/components").join(name).with_extension("wat");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let binary = wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    match text.lines().next().and_then(|line| line.strip_prefix(";; world: ")) {
+    let path = repository()
+        .join("tests/components")
+        .join(name)
+        .with_extension("wat");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let binary =
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    match text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix(";; world: "))
+    {
         Some(world) => wrapped(binary, world),
         None => Bytes::from(binary),
     }
@@ -116,7 +131,12 @@ pub(crate) fn wrapped(mut module: Vec<u8>, world: &str) -> Bytes {
         .or_else(|_| resolve.select_world(&[own], Some(world)))
         .unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let encoded = ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap();
+    let encoded = ComponentEncoder::default()
+        .module(&module)
+        .unwrap()
+        .validate(true)
+        .encode()
+        .unwrap();
     Bytes::from(encoded)
 }
 
