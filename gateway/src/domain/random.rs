@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::retry::Jitter;
 
@@ -24,10 +25,20 @@ impl Random {
         bytes
     }
 
-    /// A fraction from 0 to 1, evenly spread.
     #[must_use]
     pub fn jitter(&self) -> Jitter {
-        Jitter::new(f64::from(u32::from_be_bytes(self.bytes())) / f64::from(u32::MAX))
+        Jitter::new(self.fraction())
+    }
+
+    /// Any span between none and `limit`.
+    #[must_use]
+    pub fn up_to(&self, limit: Duration) -> Duration {
+        limit.mul_f64(self.fraction())
+    }
+
+    /// From 0 to 1, evenly spread.
+    fn fraction(&self) -> f64 {
+        f64::from(u32::from_be_bytes(self.bytes())) / f64::from(u32::MAX)
     }
 }
 
