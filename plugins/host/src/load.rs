@@ -1,0 +1,195 @@
+//! A plugin that can be run: machine code in memory, linked to the host.
+
+use crate::check::{Fault, Refusal};
+use crate::contract::Export;
+use crate::digest::Digest;
+use crate::engine::Metering;
+use crate::instance::{Guest, host_linker};
+use crate::limits::Limits;
+use crate::precheck::Interfaces;
+use std::fmt;
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+/// Linear memory comes in pages of this size.
+const PAGE_BYTES: u64 = 65_536;
+
+/// A compiled component. Its code is freed with the last `Arc` of it.
+pub struct LoadedPlugin {
+    digest: Digest,
+    exports: Vec<Export>,
+    imports: Vec<String>,
+    size_bytes: usize,
+    metering: Metering,
+    pre: InstancePre<Guest>,
+    filter: Option<ComponentExportIndex>,
+    transform: Option<ComponentExportIndex>,
+}
+
+/// Machine code that this process or its own child made, byte for byte.
+pub(crate) struct TrustedArtefact(pub(crate) Vec<u8>);
+
+/// What a component is, apart from its code.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) digest: Digest,
+    pub(crate) size_bytes: usize,
+    pub(crate) interfaces: Interfaces,
+}
+
+impl LoadedPlugin {
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// What the contract lets the host ask of it.
+    pub fn exports(&self) -> &[Export] {
+        &self.exports
+    }
+
+    /// Names of its imports, escaped.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Size of the component it was made of.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.pre.engine()
+    }
+
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.metering == Metering::TimeAndFuel
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<Guest> {
+        &self.pre
+    }
+
+    pub(crate) fn filter(&self) -> Option<&ComponentExportIndex> {
+        self.filter.as_ref()
+    }
+
+    pub(crate) fn transform(&self) -> Option<&ComponentExportIndex> {
+        self.transform.as_ref()
+    }
+}
+
+/// Maps `artefact` and links it: no guest code runs yet.
+pub(crate) fn load(
+    engine: &Engine,
+    metering: Metering,
+    identity: Identity,
+    artefact: &TrustedArtefact,
+    limits: &Limits,
+) -> Result<LoadedPlugin, Fault> {
+    let component = deserialize(engine, artefact).map_err(|error| not_loadable(&error))?;
+    check_resources(&component, limits)?;
+    let linker = host_linker(engine).map_err(|error| not_loadable(&error))?;
+    let pre = linker.instantiate_pre(&component).map_err(|error| {
+        let cure = "import nothing but `hookgate:plugin/host`";
+        Fault::new(Refusal::Imports, format!("{error:#}"), cure)
+    })?;
+    let function = |export: Export| {
+        let name = identity
+            .interfaces
+            .exports
+            .iter()
+            .find(|(known, _)| *known == export)?;
+        let interface = component.get_export_index(None, name.1.as_str())?;
+        component.get_export_index(Some(&interface), export.function())
+    };
+    let (filter, transform) = (function(Export::Filter), function(Export::Transform));
+    Ok(LoadedPlugin {
+        digest: identity.digest,
+        exports: identity
+            .interfaces
+            .exports
+            .iter()
+            .map(|(export, _)| *export)
+            .collect(),
+        imports: identity.interfaces.imports,
+        size_bytes: identity.size_bytes,
+        metering,
+        pre,
+        filter,
+        transform,
+    })
+}
+
+#[expect(
+    unsafe_code,
+    reason = "wasmtime trusts what it loads; see TrustedArtefact"
+)]
+fn deserialize(engine: &Engine, artefact: &TrustedArtefact) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes came from our own compile child over its pipe, or from the
+    // cache under a MAC that only we can make.
+    unsafe { Component::deserialize(engine, &artefact.0) }
+}
+
+fn check_resources(component: &Component, limits: &Limits) -> Result<(), Fault> {
+    let over = |actual: u64, max: u64, what: &str| {
+        Fault::new(
+            Refusal::OverLimits,
+            format!("an instance takes {actual} {what}, {max} are allowed"),
+            "start with less, and let it grow when an event needs it",
+        )
+    };
+    let Some(needs) = component.resources_required() else {
+        return Err(Fault::new(
+            Refusal::Imports,
+            "the component imports a module",
+            "link everything into the component",
+        ));
+    };
+    let bounds = [
+        (
+            u64::from(needs.num_memories),
+            limits.max_memories as u64,
+            "memories",
+        ),
+        (
+            u64::from(needs.num_tables),
+            limits.max_tables as u64,
+            "tables",
+        ),
+        (
+            needs
+                .max_initial_memory_size
+                .unwrap_or(0)
+                .saturating_mul(PAGE_BYTES),
+            limits.max_memory_bytes as u64,
+            "bytes of memory at once",
+        ),
+        (
+            needs.max_initial_table_size.unwrap_or(0),
+            limits.max_table_elements as u64,
+            "elements in a table",
+        ),
+    ];
+    match bounds.into_iter().find(|(actual, max, _)| actual > max) {
+        Some((actual, max, what)) => Err(over(actual, max, what)),
+        None => Ok(()),
+    }
+}
+
+fn not_loadable(error: &wasmtime::Error) -> Fault {
+    Fault::new(
+        Refusal::NotLoadable,
+        format!("the compiled component does not load: {error:#}"),
+        "upload it again; if this stays, tell Hookgate's developers",
+    )
+}
+
+impl fmt::Debug for LoadedPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedPlugin")
+            .field("digest", &self.digest)
+            .field("exports", &self.exports)
+            .field("size_bytes", &self.size_bytes)
+            .finish_non_exhaustive()
+    }
+}
