@@ -1,10 +1,14 @@
 //! Hookgate, a hook gateway that anybody can extend with WebAssembly plugins.
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod domain;
+pub mod embedded;
 pub mod http;
 pub mod ingest;
+pub mod lifecycle;
 pub mod log;
 pub mod plugin;
 pub mod store;

@@ -1,1 +1,16 @@
-//! Behaviour tests.
+//! Behaviour tests: one module a behaviour, all of them against the real binary from outside.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
+
+mod crash;
+mod embedded;
+mod github_payloads;
+mod harness;
+mod load;
+mod preflight;
+mod retries;
+mod smoke;
+mod structure;
+mod two_nodes;

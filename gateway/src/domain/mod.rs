@@ -5,7 +5,7 @@
 
 pub mod attempt;
 pub mod clock;
-pub mod durations;
+pub mod duration;
 pub mod event;
 pub mod headers;
 pub mod ids;

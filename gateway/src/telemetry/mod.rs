@@ -1,3 +1,4 @@
 //! What the gateway says about itself: logs and metrics. Decides nothing.
 
+pub mod logging;
 pub mod metrics;

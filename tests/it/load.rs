@@ -1,0 +1,97 @@
+//! Publishers that go on sending whatever happens to the gateways, and know what was acknowledged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hookgate_tests::{Api, Gateway, event, wait};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+/// Several publishers, each with one request at a time.
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    publishers: JoinSet<()>,
+}
+
+struct Shared {
+    /// Where to send next; changes when a gateway is started again.
+    targets: Mutex<Vec<Api>>,
+    acknowledged: Mutex<Vec<String>>,
+    is_over: AtomicBool,
+}
+
+impl Load {
+    pub(crate) fn start(gateways: &[&Gateway], publishers: usize) -> Self {
+        let shared = Arc::new(Shared {
+            targets: Mutex::new(
+                gateways
+                    .iter()
+                    .map(|gateway| gateway.api().clone())
+                    .collect(),
+            ),
+            acknowledged: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let mut tasks = JoinSet::new();
+        for number in 0..publishers {
+            tasks.spawn(publish(Arc::clone(&shared), number));
+        }
+        Self {
+            shared,
+            publishers: tasks,
+        }
+    }
+
+    pub(crate) fn now_at(&self, gateways: &[&Gateway]) {
+        *self.shared.targets.lock() = gateways
+            .iter()
+            .map(|gateway| gateway.api().clone())
+            .collect();
+    }
+
+    /// Waits until `more` further events have been acknowledged.
+    pub(crate) async fn acknowledges(&self, more: usize) {
+        let goal = self.shared.acknowledged.lock().len() + more;
+        wait::until(&format!("{more} more acknowledged events"), || async {
+            (self.shared.acknowledged.lock().len() >= goal).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends all publishers; the ids of all acknowledged events.
+    pub(crate) async fn finish(mut self) -> Vec<String> {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.publishers.join_next().await {
+            ended.unwrap();
+        }
+        std::mem::take(&mut self.shared.acknowledged.lock())
+    }
+}
+
+async fn publish(shared: Arc<Shared>, publisher: usize) {
+    for number in 0.. {
+        if shared.is_over.load(Ordering::Relaxed) {
+            return;
+        }
+        let target = {
+            let targets = shared.targets.lock();
+            targets[(publisher + number) % targets.len()].clone()
+        };
+        let data = json!({"publisher": publisher, "number": number});
+        let body = event("load.sent").data(&data).to_body();
+        let request = target
+            .request(reqwest::Method::POST, "/v1/events")
+            .header("content-type", "application/json")
+            .body(body);
+        match target.try_send(request).await {
+            Ok(answer) if answer.status == 202 => {
+                let id = answer.json()["id"].as_str().unwrap().to_owned();
+                shared.acknowledged.lock().push(id);
+            }
+            // Nothing was promised. Somebody is being killed: give the others some air.
+            Ok(answer) if answer.status < 500 => panic!("{}", answer.text()),
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
