@@ -36,15 +36,35 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
 /// The advisory database lives on the internet and changes without us: only in full runs,
 /// and a database out of reach is told, not a failure.
 fn deny(is_full: bool) -> Result<(), Failed> {
-    if !works(&mut cargo(&[
+    if !works(Command::new("cargo").args(["deny", "--version"])) {
+        step("installing cargo-deny, once: a few minutes");
+        // Without its own HTTP client: it fetches advisories by git all the same.
+        let lean = [
+            "install",
+            "--quiet",
+            "--locked",
+            "--no-default-features",
+            "cargo-deny",
+        ];
+        run(&mut cargo(&lean))?;
+    }
+    let config = [
         "deny",
+        "--log-level",
+        "error",
         "--config",
         ".config/deny.toml",
-        "fetch",
-        "db",
-    ])) {
+    ];
+    let check = ["check", "--hide-inclusion-graph"];
+    run(cargo(&config)
+        .args(check)
+        .args(["bans", "licenses", "sources"]))?;
+    if !is_full {
+        return Ok(());
+    }
+    if !works(cargo(&config).args(["fetch", "db"])) {
         step("the advisory database is out of reach: advisories unchecked");
         return Ok(());
     }
-    run(cargo(&check).arg("advisories"))
+    run(cargo(&config).args(check).arg("advisories"))
 }
