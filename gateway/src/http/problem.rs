@@ -38,6 +38,7 @@ kinds! {
     IdempotencyKeyInvalid = "idempotency-key-invalid", BAD_REQUEST, "The idempotency key cannot be read";
     NoKey = "no-key", UNAUTHORIZED, "An API key is needed";
     UnknownKey = "unknown-key", UNAUTHORIZED, "The API key is not known, or revoked";
+    InvalidClaim = "invalid-claim", UNAUTHORIZED, "The claim check opens nothing";
     RoleForbids = "role-forbids", FORBIDDEN, "The key's role does not allow this";
     OtherTenant = "other-tenant", FORBIDDEN, "The key is bound to another tenant";
     NotFound = "not-found", NOT_FOUND, "There is no such thing";
