@@ -1,4 +1,14 @@
 //! The commands, one file each. They read arguments and print; what they do lives below.
 
+pub mod client;
 pub mod db;
+pub mod deliveries;
 pub mod doctor;
+pub mod events;
+pub mod keys;
+pub mod listen;
+mod local_receiver;
+mod output;
+mod query;
+pub mod send;
+pub mod subscriptions;

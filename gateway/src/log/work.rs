@@ -14,6 +14,8 @@ use crate::domain::event::Event;
 use crate::domain::ids::{BucketId, ConfigVersion, DeliveryId, LaneId, SubscriptionId};
 use crate::domain::plugin::{ComponentDigest, PluginName};
 
+use super::lease::Lease;
+
 /// One delivery that is due: try it, then return its ticket.
 #[derive(Debug)]
 pub struct Work {
@@ -99,6 +101,7 @@ pub struct Ticket {
     attempts_made: u16,
     /// Holds at most one completion for each ticket that was handed out, so the work bounds it.
     completions: Option<mpsc::UnboundedSender<Completion>>,
+    lease: Option<Lease>,
 }
 
 impl Ticket {
@@ -114,7 +117,21 @@ impl Ticket {
             origin,
             attempts_made,
             completions: Some(completions),
+            lease: None,
         }
+    }
+
+    #[must_use]
+    pub fn under(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Whether an attempt may begin: not once the session that handed it out is gone, because
+    /// then somebody else hands it out again. Drop the work in that case.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.lease.as_ref().is_none_or(Lease::is_valid)
     }
 
     #[must_use]

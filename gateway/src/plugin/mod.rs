@@ -1,1 +1,180 @@
-//! The gateway's side of the plugin host: registry, folder, pipeline.
+//! The gateway's side of the plugin host: which component a name means, how components come in, and
+//! how a subscription's plugins are run over its events.
+//!
+//! Knows names, versions, owners and subscriptions; knows nothing of WebAssembly, which is the
+//! host's business, nor of status codes and requests.
+
+pub mod claim;
+pub mod dry_run;
+pub mod folder;
+pub mod folder_memory;
+pub mod passage;
+pub mod pipeline;
+pub mod publish;
+pub mod records;
+pub mod registry;
+pub mod shipped;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use hookgate_plugin_host::{Limits, PluginHost};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::domain::clock::Clock;
+use crate::domain::ids::SubscriptionId;
+use crate::domain::plugin::PluginOwner;
+use crate::store::Store;
+use crate::store::catalog::Catalog;
+use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
+use crate::telemetry::metrics::Metrics;
+
+pub use passage::{Outgoing, PipelineResult, Prepared};
+pub use pipeline::Pipeline;
+
+use claim::ClaimSigner;
+use publish::{Publication, PublishError};
+use records::Records;
+use registry::Registry;
+
+/// Wakes the deliveries of a subscription that wait for a plugin.
+pub type Wake = Arc<dyn Fn(SubscriptionId) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// How often idle code is looked for.
+const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What [`Plugins`] is made of.
+pub struct PluginParts {
+    pub host: PluginHost,
+    pub store: Store,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub wake: Wake,
+}
+
+impl std::fmt::Debug for PluginParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PluginParts")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All plugins of a deployment, as this node sees them. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugins {
+    registry: Registry,
+    store: Store,
+    metrics: Metrics,
+    limits: Arc<Limits>,
+    records: Records,
+    wake: Wake,
+}
+
+impl Plugins {
+    #[must_use]
+    pub fn new(parts: PluginParts) -> Self {
+        let PluginParts {
+            host,
+            store,
+            clock,
+            metrics,
+            wake,
+        } = parts;
+        let limits = host.limits().clone();
+        Self {
+            registry: Registry::new(host, store.clone(), clock),
+            store,
+            metrics,
+            limits,
+            records: Records::default(),
+            wake,
+        }
+    }
+
+    #[must_use]
+    pub fn pipeline(&self, signer: ClaimSigner) -> Pipeline {
+        Pipeline::new(
+            self.registry.clone(),
+            signer,
+            self.limits.clone(),
+            self.metrics.clone(),
+            self.records.clone(),
+        )
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The limits that hold for every plugin.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What this node has seen of the plugins since it started.
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Offers the plugins inside the binary to the database. A version that it has been offered
+    /// before, by this node or another, is no news; so nodes of different releases do not fight.
+    pub async fn install_shipped(&self) {
+        for plugin in shipped::shipped() {
+            let publication = Publication {
+                key: PluginKey {
+                    tenant: Catalog::SHARED,
+                    name: plugin
+                        .name
+                        .parse()
+                        .expect("shipped plugins have valid names"),
+                },
+                owner: PluginOwner::Binary,
+                component: bytes::Bytes::from_static(plugin.bytes),
+                activation: Activation::IfNew,
+            };
+            match self.publish(publication).await {
+                Ok(_) => {}
+                Err(PublishError::Store(PluginStoreError::Owned(owner))) => warn!(
+                    plugin.name,
+                    plugin.owner = owner.as_str(),
+                    "shipped plugin left out because its name is taken"
+                ),
+                Err(why) => error!(
+                    plugin.name,
+                    error = %why,
+                    "shipped plugin could not be installed"
+                ),
+            }
+        }
+    }
+
+    /// Keeps the code that is in use ready, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut changed = self.store.catalog().changed();
+        loop {
+            self.registry.tend().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                heard = changed.changed() => {
+                    if heard.is_err() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(TEND_EVERY) => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugins")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}

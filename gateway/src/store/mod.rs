@@ -13,6 +13,7 @@ pub mod keys;
 pub mod load;
 pub mod matcher;
 pub mod nodes;
+pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;

@@ -18,6 +18,9 @@ use tracing::debug;
 const MAX_MESSAGE_BYTES: u64 = 4096;
 const POLL: Duration = Duration::from_millis(2);
 
+/// How a Rust program ends that panicked.
+const EXIT_PANICKED: u8 = 101;
+
 /// Bounds of one run that the parent enforces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChildLimits {
@@ -155,14 +158,23 @@ fn verdict_on(
         )),
         (Some(Ok(EXIT_FAILED)), _) => Err(unavailable(&io::Error::other(message))),
         (_, Some(libc::SIGXCPU)) => Err(timeout("its share of processor time")),
-        (_, Some(libc::SIGABRT)) if is_about_memory(&message) => Err(memory()),
+        (Some(Ok(EXIT_PANICKED)), _) | (_, Some(libc::SIGABRT)) if is_about_memory(&message) => {
+            Err(memory())
+        }
         (_, Some(signal)) => Err(crash(&format!("signal {signal}; {message}"))),
         (code, None) => Err(crash(&format!("exit code {code:?}; {message}"))),
     }
 }
 
+/// What Rust, the compiler and the system say when there is no more.
 fn is_about_memory(message: &str) -> bool {
-    message.contains("memory allocation of") || message.contains("Cannot allocate memory")
+    [
+        "memory allocation of",
+        "out of memory",
+        "Cannot allocate memory",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 pub(crate) fn timeout(what: &str) -> Fault {

@@ -97,13 +97,7 @@ pub fn build_rust(crate_dir: &Path, options: &Options) -> Result<Built, BuildErr
     let module = cargo::compile(&package, &toolchain, options)?;
     let component = Component::from_module(&module)?;
 
-    std::fs::create_dir_all(&options.out_dir)
-        .map_err(BuildError::io("create", &options.out_dir))?;
-    let path = options.out_dir.join(format!("{}.wasm", package.name));
-    let unfinished = options.out_dir.join(format!(".{}.wasm.part", package.name));
-    std::fs::write(&unfinished, component.bytes()).map_err(BuildError::io("write", &unfinished))?;
-    std::fs::rename(&unfinished, &path).map_err(BuildError::io("write", &path))?;
-
+    let path = write(&options.out_dir, &package.name, component.bytes())?;
     let built = Built {
         name: package.name,
         path,
@@ -116,6 +110,20 @@ pub fn build_rust(crate_dir: &Path, options: &Options) -> Result<Built, BuildErr
         started_at.elapsed().as_secs_f64()
     ));
     Ok(built)
+}
+
+/// By rename, so that a running gateway never sees half a component; and not at all where
+/// nothing changed, so that nobody rebuilds or reloads for it.
+fn write(dir: &Path, name: &str, component: &[u8]) -> Result<PathBuf, BuildError> {
+    std::fs::create_dir_all(dir).map_err(BuildError::io("create", dir))?;
+    let path = dir.join(format!("{name}.wasm"));
+    if std::fs::read(&path).is_ok_and(|bytes| bytes == component) {
+        return Ok(path);
+    }
+    let unfinished = dir.join(format!(".{name}.wasm.part"));
+    std::fs::write(&unfinished, component).map_err(BuildError::io("write", &unfinished))?;
+    std::fs::rename(&unfinished, &path).map_err(BuildError::io("write", &path))?;
+    Ok(path)
 }
 
 impl std::fmt::Display for Built {

@@ -5,6 +5,8 @@
 //! author can read what stands between a plugin and Hookgate.
 //! After a change of `wit/`: `HOOKGATE_UPDATE_BINDINGS=1 cargo test -p hookgate-plugin-kit --test bindings`.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
 use std::path::{Path, PathBuf};
 
 use wit_bindgen_core::{Files, WorldGenerator as _, wit_parser::Resolve};

@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask`: the one door for what takes several steps.
+//!
+//! It depends on nothing but the standard library, so that it is there in a second; what it
+//! needs beyond Rust it fetches where it may, and names the exact line to type where not.
+
+mod build;
+mod check;
+mod postgres;
+mod prepare;
+mod shell;
+
+use std::env;
+use std::process::ExitCode;
+
+use shell::Failed;
+
+const HELP: &str = "\
+cargo xtask demo [--release] [ARGS]    build all, start a gateway and a receiver, and show what happens
+cargo xtask serve [--release] [ARGS]   build all and start a gateway on 127.0.0.1:8080
+cargo xtask build [--release]          make the one file TARGET/{debug,release}/hookgate, plugins inside
+cargo xtask test [--full] [FILTERS]    format, lints, licences and all tests; FILTERS choose tests by name
+cargo xtask bench [ARGS]               measure a release build: throughput, latency, cost
+cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
+
+ARGS go on to the command: `cargo xtask demo --help` tells which there are.
+--full adds what takes long or needs the internet: the advisory database.
+
+The target folder is CARGO_TARGET_DIR, else target/. Plugins compile in guests/ below it.
+Fetched when missing, on Debian as root: Postgres (apt), a compiler for wasm (apt, unpacked
+into ~/.cache/hookgate), cargo-deny (cargo install). Elsewhere the command says what to type.
+";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = env::args().skip(1).collect();
+    if args.is_empty() || ["help", "--help", "-h"].contains(&args[0].as_str()) {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    let command = args.remove(0);
+    let result = match command.as_str() {
+        "demo" | "serve" => build::start(&command, args),
+        "build" => build::all(build::Profile::take(&mut args)).map(drop),
+        "test" => check::all(args),
+        "bench" => build::bench(&args),
+        "prepare" => prepare::query_data(args.iter().any(|arg| arg == "--check")),
+        _ => Err(Failed::because(format!(
+            "there is no command {command}; try: cargo xtask help"
+        ))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("error: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}

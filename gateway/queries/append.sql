@@ -1,0 +1,58 @@
+-- Appends one lane's batch: idempotency keys first, then the events whose keys are new, then the
+-- parked rows of those events. All of it or nothing. Returns the events that are new and the
+-- version of the configuration that this very snapshot saw.
+--
+-- Guarantee: of all events with one key, over all lanes and nodes, one is stored. Keys live in days
+-- of the database's clock. `older` and `newer` are the same day except within a minute of midnight;
+-- then both are written, the older first. Two statements with the same key therefore always insert
+-- at least one row of the same day, and there the second waits for the first to commit. What was
+-- committed the day before `older` is old enough to be visible, so looking is enough.
+-- Keys come sorted, so that two batches never wait for each other in a circle.
+with days as (
+  select floor(extract(epoch from now() - interval '1 minute') / 86400)::int as older,
+         floor(extract(epoch from now() + interval '1 minute') / 86400)::int as newer
+),
+keys as (
+  select k.tenant_id, k.key_hash, k.body_hash, k.event_id, d.older, d.newer
+  from unnest($17::int[], $18::bytea[], $19::bytea[], $20::bigint[]) as k (tenant_id, key_hash, body_hash, event_id)
+  cross join days d
+  where not exists (
+    select from idempotency i
+    where i.day = d.older - 1 and i.tenant_id = k.tenant_id and i.key_hash = k.key_hash)
+),
+in_older as (
+  insert into idempotency (day, tenant_id, key_hash, body_hash, event_id)
+  select older, tenant_id, key_hash, body_hash, event_id from keys order by tenant_id, key_hash
+  on conflict do nothing
+  returning tenant_id, key_hash, body_hash, event_id
+),
+in_newer as (
+  insert into idempotency (day, tenant_id, key_hash, body_hash, event_id)
+  select d.newer, o.tenant_id, o.key_hash, o.body_hash, o.event_id
+  from in_older o cross join days d where d.newer <> d.older order by o.tenant_id, o.key_hash
+  on conflict do nothing
+  returning event_id
+),
+fresh as (
+  select o.event_id from in_older o cross join days d where d.newer = d.older
+  union all
+  select event_id from in_newer
+),
+stored as (
+  insert into event (id, lane, tenant_id, event_type, attributes, payload, targets, keyed)
+  select e.id, $1, e.tenant_id, e.event_type, e.attributes, e.payload,
+         ($7::int[])[e.targets_from : e.targets_to], ($8::int[])[e.parked_from : e.parked_to]
+  from unnest($2::bigint[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $9::boolean[],
+              $10::int[], $11::int[], $12::int[], $13::int[])
+       as e (id, tenant_id, event_type, attributes, payload, has_key, targets_from, targets_to, parked_from, parked_to)
+  where not e.has_key or e.id in (select event_id from fresh)
+  returning id
+),
+waiting as (
+  insert into parked (bucket, event_id, subscription_id, lane, due_at, reason)
+  select p.bucket, p.event_id, p.subscription_id, $1, 'infinity', p.reason
+  from unnest($14::smallint[], $15::bigint[], $8::int[], $16::smallint[]) as p (bucket, event_id, subscription_id, reason)
+  where p.event_id in (select id from stored)
+  on conflict do nothing
+)
+select s.id as "id!", c.v as "config!" from stored s cross join config_version c

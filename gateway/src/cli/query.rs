@@ -1,0 +1,33 @@
+//! Paths with parameters that may be left out.
+
+use url::form_urlencoded::Serializer;
+
+pub(super) struct Query {
+    path: &'static str,
+    parameters: Serializer<'static, String>,
+}
+
+impl Query {
+    pub(super) fn of(path: &'static str) -> Self {
+        Self {
+            path,
+            parameters: Serializer::new(String::new()),
+        }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            self.parameters.append_pair(name, value);
+        }
+        self
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        let parameters = self.parameters.finish();
+        if parameters.is_empty() {
+            self.path.to_owned()
+        } else {
+            format!("{}?{parameters}", self.path)
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One delivery, forward only: plugins, body, signature, request, outcome, next step.
+//!
+//! Whatever happens ends in exactly one returned ticket. Nothing goes out that its plugins did not
+//! pass: where one fails, the delivery waits, is retried or is dropped, as its subscription says.
+//! Does not decide whose turn it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::queue::Waiting;
+use super::record::{Runs, Started};
+use super::request;
+use super::sender::{Route, Sender, Sent};
+use super::transform::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform};
+use crate::domain::attempt::{Attempt, Outcome};
+use crate::domain::clock::Clock;
+use crate::domain::ids::{ConfigVersion, SubscriptionId};
+use crate::domain::plugin::OnError;
+use crate::domain::random::Random;
+use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
+use crate::domain::subscription::Subscription;
+use crate::log::work::{After, ParkReason, Run, Work};
+use crate::telemetry::metrics::{Metrics, OutcomeLabel};
+
+/// Disables a subscription, with a reason for its owner.
+pub type Disable =
+    Arc<dyn Fn(SubscriptionId, &'static str) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Wait before an event is handed to its plugins again that were not to blame.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Work on its way through this node.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) work: Work,
+    pub(super) passed: Option<Passed>,
+}
+
+/// What the plugins made of an event.
+#[derive(Debug)]
+pub(super) struct Passed {
+    outgoing: Outgoing,
+    run: Arc<Run>,
+}
+
+impl Passed {
+    /// The configuration of the subscription that its plugins ran with.
+    pub(super) fn config(&self) -> ConfigVersion {
+        self.run.config
+    }
+}
+
+/// What an attempt says about its receiver.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) took: Duration,
+    pub(super) outcome: Outcome,
+    /// How long nothing is to go there; zero where the receiver did not say.
+    pub(super) slow_down: Option<Duration>,
+}
+
+/// Delivers; shared by all tasks.
+pub(super) struct Courier {
+    pub(super) sender: Sender,
+    pub(super) transform: Arc<dyn Transform>,
+    pub(super) disable: Disable,
+    pub(super) context: Context,
+}
+
+/// What every step needs to know.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    pub(super) metrics: Metrics,
+    pub(super) default_schedule: RetrySchedule,
+}
+
+impl Courier {
+    /// Hands a batch of one subscription to its plugins. What is to be sent comes back in the same
+    /// order; of everything else the tickets have been returned.
+    pub(super) async fn prepare(
+        &self,
+        subscription: &Arc<Subscription>,
+        batch: Vec<Waiting<Item>>,
+    ) -> Vec<Waiting<Item>> {
+        let started = Started::now(&self.context.clock);
+        let events = batch
+            .iter()
+            .map(|waiting| waiting.item.work.event.clone())
+            .collect();
+        let results = self.transform.run(subscription.clone(), events).await;
+        let mut runs = Runs::new(subscription.version);
+        let mut passed = Vec::with_capacity(batch.len());
+        for (mut waiting, Prepared { result, ran }) in batch.into_iter().zip(results) {
+            let run = runs.of(ran);
+            match result {
+                PipelineResult::Deliver(outgoing) => {
+                    waiting.item.passed = Some(Passed { outgoing, run });
+                    passed.push(waiting);
+                }
+                PipelineResult::Drop { reason } => {
+                    let end = started.verdict(waiting.item.work.number, Outcome::Dropped, reason);
+                    self.context
+                        .finish(waiting.item.work, end, Some(run), After::Final);
+                }
+                PipelineResult::Failed(failure) => {
+                    self.context.plugin_failed(
+                        subscription,
+                        waiting.item.work,
+                        started,
+                        failure,
+                        run,
+                    );
+                }
+            }
+        }
+        passed
+    }
+
+    /// Makes one attempt and returns its ticket. None where there is nobody to send it to.
+    pub(super) async fn attempt(&self, subscription: &Subscription, item: Item) -> Option<Report> {
+        let target = subscription.target.as_ref()?;
+        let context = &self.context;
+        let started = Started::now(&context.clock);
+        let Item { work, passed } = item;
+        let (outgoing, run) = passed.map(|passed| (passed.outgoing, passed.run)).unzip();
+        let request = request::build(
+            subscription,
+            &work.event,
+            outgoing.as_ref(),
+            started.at,
+            &context.random,
+        );
+        let route = Route {
+            tenant: subscription.tenant,
+            target,
+        };
+        context.metrics.attempts_in_flight.inc();
+        let sent = {
+            let _in_flight = InFlight(&context.metrics);
+            self.sender
+                .send(route, request, subscription.policy.timeout)
+                .await
+        };
+        let took = started.since.elapsed();
+        context.metrics.attempt_seconds.observe(took.as_secs_f64());
+        let report = report(&sent, took);
+        let next = context.next(subscription, &work, &sent);
+        let attempt = started.attempt(work.number, sent);
+        context.finish(work, attempt, run, after(next));
+        if next == Next::Gone {
+            (self.disable)(subscription.id, "the receiver answered 410 Gone").await;
+        }
+        Some(report)
+    }
+}
+
+/// Counts a request as under way for as long as it is, also where its task is stopped.
+struct InFlight<'a>(&'a Metrics);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.attempts_in_flight.dec();
+    }
+}
+
+impl Context {
+    /// Ends a delivery that is never to be tried.
+    pub(super) fn cancel(&self, work: Work, reason: &'static str) {
+        let started = Started::now(&self.clock);
+        let end = started.verdict(work.number, Outcome::Cancelled, reason.to_owned());
+        self.finish(work, end, None, After::Final);
+    }
+
+    fn plugin_failed(
+        &self,
+        subscription: &Subscription,
+        work: Work,
+        started: Started,
+        failure: PluginFailure,
+        run: Arc<Run>,
+    ) {
+        let reason = format!("{}: {} ({})", failure.plugin, failure.reason, failure.kind);
+        let sent = Sent {
+            outcome: Outcome::PluginFailed,
+            status: None,
+            address: None,
+            retry_after: None,
+            reason: Some(reason),
+            excerpt: None,
+        };
+        let by_schedule = || after(self.next(subscription, &work, &sent));
+        let after = match (failure.retry, failure.on_error) {
+            (Some(RetryWhen::Soon), _) => {
+                let due_at = self.clock.now().plus(SOON);
+                return work.ticket.park(ParkReason::Retry, Some(due_at));
+            }
+            (Some(RetryWhen::BySchedule), _) | (None, OnError::Retry) => by_schedule(),
+            (None, OnError::Park) => After::Park {
+                reason: ParkReason::Plugin,
+                due_at: None,
+            },
+            (None, OnError::Drop) => {
+                let reason = sent.reason.unwrap_or_default();
+                let end = started.verdict(work.number, Outcome::Dropped, reason);
+                return self.finish(work, end, Some(run), After::Final);
+            }
+        };
+        let attempt = started.attempt(work.number, sent);
+        self.finish(work, attempt, Some(run), after);
+    }
+
+    fn next(&self, subscription: &Subscription, work: &Work, sent: &Sent) -> Next {
+        let schedule = subscription.policy.retry_schedule.as_ref();
+        let tried = Tried {
+            number: work.number,
+            outcome: sent.outcome,
+            status: sent.status,
+            retry_after: sent.retry_after,
+        };
+        next_step(
+            schedule.unwrap_or(&self.default_schedule),
+            tried,
+            self.clock.now(),
+            self.random.jitter(),
+        )
+    }
+
+    fn finish(&self, work: Work, attempt: Attempt, run: Option<Arc<Run>>, after: After) {
+        let label = OutcomeLabel {
+            outcome: attempt.outcome,
+        };
+        self.metrics.deliveries.get_or_create(&label).inc();
+        debug!(
+            delivery.id = %work.ticket.delivery(),
+            attempt.number = attempt.number.get(),
+            attempt.outcome = attempt.outcome.as_str(),
+            attempt.status = attempt.status,
+            attempt.duration_ms = attempt.duration.as_millis(),
+            "attempt finished"
+        );
+        work.ticket.finish(attempt, run, after);
+    }
+}
+
+fn after(next: Next) -> After {
+    match next {
+        Next::Delivered | Next::Dead | Next::Gone => After::Final,
+        Next::RetryAt(at) => After::Park {
+            reason: ParkReason::Retry,
+            due_at: Some(at),
+        },
+    }
+}
+
+/// Standard Webhooks names the statuses that ask for less; a `Retry-After` beside any other does
+/// so as well.
+fn report(sent: &Sent, took: Duration) -> Report {
+    let asks_for_less = matches!(sent.status, Some(429 | 502 | 504));
+    let is_accepted = sent.outcome == Outcome::Accepted;
+    let slow_down = sent
+        .retry_after
+        .or(asks_for_less.then_some(Duration::ZERO))
+        .filter(|_| !is_accepted);
+    Report {
+        took,
+        outcome: sent.outcome,
+        slow_down,
+    }
+}

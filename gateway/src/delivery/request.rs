@@ -1,0 +1,258 @@
+//! Puts together what an attempt sends: the body, its signature and every header.
+//!
+//! Extra headers come first and the gateway's own last, so nobody can speak in its name; what
+//! frames a request or steers a connection is never taken from anybody. Sends nothing.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::body::{self, Body, Content};
+use super::signature::{self, Signed};
+use crate::domain::clock::Timestamp;
+use crate::domain::event::{Attributes, Event};
+use crate::domain::ids::DeliveryId;
+use crate::domain::random::Random;
+use crate::domain::subscription::Subscription;
+
+use super::transform::Outgoing;
+
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const USER_AGENT: &str = concat!("Hookgate/", env!("CARGO_PKG_VERSION"));
+
+/// Headers that belong to the connection. The border refuses them with an explanation; this is the
+/// second wall.
+const OF_THE_CONNECTION: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// An attempt as it goes out.
+#[derive(Clone, Debug)]
+pub struct OutgoingRequest {
+    pub headers: HeaderMap,
+    pub body: bytes::Bytes,
+}
+
+/// The request of one attempt at `at`. `transformed` is what the plugins made of the event; none
+/// where the subscription has no plugins.
+#[must_use]
+pub fn build(
+    subscription: &Subscription,
+    event: &Event,
+    transformed: Option<&Outgoing>,
+    at: Timestamp,
+    random: &Random,
+) -> OutgoingRequest {
+    let Body {
+        content_type,
+        bytes,
+    } = body::write(
+        subscription.policy.format,
+        event,
+        content(event, transformed),
+    );
+    let id = DeliveryId {
+        event: event.id,
+        subscription: subscription.id,
+    }
+    .to_string();
+    let signed = Signed {
+        id: &id,
+        at,
+        body: &bytes,
+    };
+    let signature = signature::header(&subscription.secrets, signed);
+    let trace = trace_parent(event.attributes.trace_parent.as_deref(), random);
+
+    let mut headers = HeaderMap::with_capacity(12);
+    let from_plugins = transformed.map_or(&[][..], |outgoing| &outgoing.headers);
+    for extra in [
+        &subscription.policy.headers[..],
+        &event.attributes.headers,
+        from_plugins,
+    ] {
+        add(&mut headers, extra);
+    }
+    headers.insert(WEBHOOK_ID, own(&id));
+    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
+    headers.insert(WEBHOOK_SIGNATURE, own(&signature));
+    headers.insert(header::CONTENT_TYPE, media_type(&content_type));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(TRACEPARENT, own(&trace));
+    OutgoingRequest {
+        headers,
+        body: bytes,
+    }
+}
+
+fn content<'a>(event: &'a Event, transformed: Option<&'a Outgoing>) -> Content<'a> {
+    match transformed {
+        None => Content {
+            content_type: event.attributes.content_type(),
+            data: &event.data,
+        },
+        Some(outgoing) => Content {
+            content_type: outgoing
+                .content_type
+                .as_deref()
+                .unwrap_or(Attributes::DEFAULT_CONTENT_TYPE),
+            data: &outgoing.data,
+        },
+    }
+}
+
+/// Later ones replace earlier ones of the same name.
+fn add(headers: &mut HeaderMap, extra: &[(Box<str>, Box<str>)]) {
+    for (name, value) in extra {
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(value),
+        ) else {
+            continue;
+        };
+        if !OF_THE_CONNECTION.contains(&name) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn own(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids, signatures and traces are visible ASCII")
+}
+
+fn media_type(text: &str) -> HeaderValue {
+    match text {
+        Attributes::DEFAULT_CONTENT_TYPE => {
+            HeaderValue::from_static(Attributes::DEFAULT_CONTENT_TYPE)
+        }
+        other => HeaderValue::from_str(other)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    }
+}
+
+/// W3C Trace Context: the trace that the event came with, or a new one, and a new span for each
+/// attempt.
+fn trace_parent(inherited: Option<&str>, random: &Random) -> String {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    let span = hex(&random.bytes::<8>());
+    match inherited.and_then(trace_and_flags) {
+        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
+        None => format!("00-{}-{span}-00", hex(&random.bytes::<16>())),
+    }
+}
+
+fn trace_and_flags(text: &str) -> Option<(&str, &str)> {
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_known = version != "ff" && trace.bytes().any(|byte| byte != b'0');
+    (is_known && is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2))
+        .then_some((trace, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    fn random() -> Random {
+        Random::new(|bytes| bytes.fill(0xab))
+    }
+
+    #[test]
+    fn an_attempt_carries_identity_signature_and_trace() {
+        let subscription = testing::subscription("https://example.com/");
+        let event = testing::event(br#"{"a":1}"#);
+        let at = Timestamp::from_ms(1_700_000_000_999);
+        let request = build(&subscription, &event, None, at, &random());
+        let value = |name: &str| request.headers[name].to_str().unwrap();
+        assert!(value("webhook-id").starts_with("dlv_"));
+        assert!(!value("webhook-id").contains('.'));
+        assert_eq!(value("webhook-timestamp"), "1700000000");
+        assert!(value("webhook-signature").starts_with("v1,"));
+        assert_eq!(value("content-type"), "application/json");
+        assert!(value("user-agent").starts_with("Hookgate/0."));
+        assert_eq!(
+            value("traceparent"),
+            format!("00-{}-{}-00", "ab".repeat(16), "ab".repeat(8))
+        );
+    }
+
+    #[test]
+    fn nobody_speaks_in_the_gateways_name() {
+        let pair = |name: &str, value: &str| (Box::from(name), Box::from(value));
+        let mut subscription = testing::subscription("https://example.com/");
+        subscription.policy.headers = vec![
+            pair("x-team", "ops"),
+            pair("webhook-id", "forged"),
+            pair("host", "internal"),
+            pair("content-length", "5"),
+            pair("transfer-encoding", "chunked"),
+        ];
+        let mut event = testing::event(b"1");
+        event.attributes.headers = vec![pair("x-team", "sales"), pair("x-a", "1\r\nx-b: 2")];
+        let outgoing = Outgoing {
+            content_type: Some("text/csv".into()),
+            data: bytes::Bytes::from_static(b"a,b"),
+            headers: vec![
+                pair("x-slim", "yes"),
+                pair("webhook-signature", "v1,forged"),
+            ],
+        };
+        let at = Timestamp::from_ms(0);
+        let request = build(&subscription, &event, Some(&outgoing), at, &random());
+        let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "content-type",
+                "traceparent",
+                "user-agent",
+                "webhook-id",
+                "webhook-signature",
+                "webhook-timestamp",
+                "x-slim",
+                "x-team"
+            ]
+        );
+        assert_eq!(request.headers["x-team"], "sales");
+        assert_ne!(request.headers["webhook-signature"], "v1,forged");
+    }
+
+    #[test]
+    fn the_trace_goes_on_with_a_new_span() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(
+            trace_parent(Some(given), &random()),
+            "00-0af7651916cd43dd8448eb211c80319c-abababababababab-01"
+        );
+        for broken in [
+            "",
+            "00-x",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(
+                trace_parent(Some(broken), &random()),
+                format!("00-{}-{}-00", "ab".repeat(16), "ab".repeat(8)),
+                "{broken}"
+            );
+        }
+    }
+}

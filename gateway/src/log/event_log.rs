@@ -1,0 +1,86 @@
+//! What a log must be able to do: append a batch, be read from an offset, keep an offset.
+//!
+//! Lanes in Postgres are the implementation ([`super::lane`]). Retries, attempts and parked rows
+//! are not asked of a log, so a distributed one can stand in its place.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::event::{Attributes, Event};
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+
+use super::error::LogError;
+use super::work::ParkReason;
+
+/// An event that is to be stored, and who wants it.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub tenant: TenantId,
+    pub event_type: Arc<str>,
+    pub attributes: Attributes,
+    pub data: Bytes,
+    /// Active subscriptions: served from memory.
+    pub targets: Vec<SubscriptionId>,
+    /// Subscriptions that take it, but not now: parked in the same statement, until woken.
+    pub parked: Vec<(SubscriptionId, ParkReason)>,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What makes two requests the same one: SHA-256 of the key and of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key_hash: [u8; 32],
+    pub body_hash: [u8; 32],
+}
+
+impl NewEvent {
+    /// Bytes it takes in memory, roughly.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.data.len() + self.event_type.len() + 4 * (self.targets.len() + self.parked.len()) + 512
+    }
+}
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// Durable. `config` is the configuration that the statement itself saw.
+    Stored { id: EventId, config: ConfigVersion },
+    /// Its key is known, with the same body.
+    Duplicate { id: EventId },
+    /// Its key is known, with another body.
+    OtherBody { id: EventId },
+}
+
+/// An event read back, with the subscriptions for which it has no outcome yet.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    pub id: EventId,
+    /// Each with the number of attempts made so far. Empty: nothing is left to do.
+    pub open: Vec<(SubscriptionId, u16)>,
+    /// None where nothing is left to do.
+    pub event: Option<Arc<Event>>,
+}
+
+pub trait EventLog {
+    /// Stores all or nothing; durable when it returns.
+    ///
+    /// # Errors
+    /// On an error that leaves it open whether it was stored, reading tells.
+    fn append(
+        &mut self,
+        events: &[&NewEvent],
+    ) -> impl Future<Output = Result<Vec<Appended>, LogError>> + Send;
+
+    /// The next events after an offset, at most a page; empty at the end of what an earlier owner
+    /// left.
+    fn read(
+        &mut self,
+        after: EventId,
+    ) -> impl Future<Output = Result<Vec<Unfinished>, LogError>> + Send;
+
+    /// Says that everything up to and with `offset` has its outcomes.
+    fn commit(&mut self, offset: EventId) -> impl Future<Output = Result<(), LogError>> + Send;
+}

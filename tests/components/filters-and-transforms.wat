@@ -1,0 +1,23 @@
+;; world: filter-and-transform
+;; Accepts events whose data begins with "y", and drops what it is then asked to
+;; transform: the reason tells who answered.
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (data (i32.const 128) "seen by the transform")
+  (func (export "hookgate:plugin/filter@1.0.0#accepts") (param $event i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20)
+      (i32.eq (i32.load8_u (i32.load offset=76 (local.get $event))) (i32.const 0x79)))
+    (i32.const 16))
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param $event i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (i32.const 1))
+    (i32.store (i32.const 24) (i32.const 128))
+    (i32.store (i32.const 28) (i32.const 21))
+    (i32.const 16)))

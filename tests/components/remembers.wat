@@ -1,0 +1,20 @@
+;; world: transform-plugin
+;; Replaces the data with one digit: how many events this instance saw before.
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (global $seen (mut i32) (i32.const 0))
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param $event i32) (result i32)
+    (if (i32.eq (i32.load8_u (i32.load offset=76 (local.get $event))) (i32.const 0x74)) (then (unreachable)))
+    (i32.store8 (i32.const 128) (i32.add (i32.const 0x30) (global.get $seen)))
+    (global.set $seen (i32.add (global.get $seen) (i32.const 1)))
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (i32.const 2))
+    (i32.store (i32.const 24) (i32.const 128))
+    (i32.store (i32.const 28) (i32.const 1))
+    (i32.const 16)))

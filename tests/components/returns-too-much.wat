@@ -1,0 +1,15 @@
+;; world: transform-plugin
+;; Replaces the data with 512 KiB.
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param i32) (result i32)
+    (i32.store (i32.const 20) (i32.const 2))
+    (i32.store (i32.const 24) (i32.const 65536))
+    (i32.store (i32.const 28) (i32.const 524288))
+    (i32.const 16)))

@@ -1,0 +1,14 @@
+;; world: transform-plugin
+;; Never finishes its start.
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func $spin (loop $again (br $again)))
+  (start $spin)
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param i32) (result i32)
+    (unreachable)))

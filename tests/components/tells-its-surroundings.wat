@@ -1,0 +1,20 @@
+;; world: transform-plugin
+;; Logs its config and drops the event with the claim check as the reason.
+(module
+  (import "hookgate:plugin/host@1.0.0" "log" (func $log (param i32 i32 i32)))
+  (import "hookgate:plugin/host@1.0.0" "config" (func $config (param i32)))
+  (import "hookgate:plugin/host@1.0.0" "data-url" (func $data_url (param i32)))
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param i32) (result i32)
+    (call $config (i32.const 64))
+    (call $log (i32.const 1) (i32.load (i32.const 64)) (i32.load (i32.const 68)))
+    (call $data_url (i32.const 24))
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (i32.const 1))
+    (i32.const 16)))

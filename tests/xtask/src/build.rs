@@ -1,0 +1,137 @@
+//! The shipped plugins, then the gateway with them inside.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::postgres;
+use crate::shell::{Failed, cargo, root, run, step, target_dir};
+
+/// What the gateway's build script reads.
+const FOLDER: &str = "HOOKGATE_SHIPPED_PLUGINS";
+
+/// How much cargo optimises. Debug is there a few times sooner, and fast enough to look around.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+impl Profile {
+    /// Takes `--release` out of `args`.
+    pub(crate) fn take(args: &mut Vec<String>) -> Self {
+        let before = args.len();
+        args.retain(|arg| arg != "--release");
+        if args.len() < before {
+            Self::Release
+        } else {
+            Self::Debug
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds the shipped plugins and gives their folder.
+pub(crate) fn plugins() -> Result<PathBuf, Failed> {
+    step("the shipped plugins");
+    let sources = sources()?;
+    let folder = target_dir().join("guests").join("shipped");
+    let mut kit = cargo(&[
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "hookgate-plugin-kit",
+        "--",
+        "build",
+        "--locked",
+    ]);
+    run(kit.args(&sources).arg("--out").arg(&folder))?;
+    // A plugin that was renamed would stay inside for ever.
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_known = sources
+            .iter()
+            .any(|source| source.file_name() == path.file_stem());
+        if !is_known {
+            fs::remove_file(&path)
+                .map_err(|error| Failed::because(format!("{}: {error}", path.display())))?;
+        }
+    }
+    Ok(folder)
+}
+
+/// Every folder of `plugins/` whose package uses the SDK and says that it is shipped.
+fn sources() -> Result<Vec<PathBuf>, Failed> {
+    let plugins = root().join("plugins");
+    let entries =
+        fs::read_dir(&plugins).map_err(|error| Failed::because(format!("plugins/: {error}")))?;
+    let mut sources: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+            manifest
+                .lines()
+                .any(|line| line.starts_with("hookgate-plugin.workspace"))
+        })
+        .collect();
+    sources.sort();
+    Ok(sources)
+}
+
+/// Builds everything and gives the binary.
+pub(crate) fn all(profile: Profile) -> Result<PathBuf, Failed> {
+    let plugins = plugins()?;
+    step(&format!("the gateway, {}", profile.name()));
+    let mut build = cargo(&["build", "--locked", "--package", "hookgate"]);
+    if matches!(profile, Profile::Release) {
+        build.arg("--release");
+    }
+    run(build.env(FOLDER, plugins))?;
+    let binary = target_dir().join(profile.name()).join("hookgate");
+    step(&format!("done: {}", binary.display()));
+    Ok(binary)
+}
+
+/// Becomes the gateway, so that signals and the terminal are its own.
+pub(crate) fn start(command: &str, mut args: Vec<String>) -> Result<(), Failed> {
+    let profile = Profile::take(&mut args);
+    if std::env::var_os("DATABASE_URL").is_none() {
+        postgres::ensure()?;
+    }
+    let binary = all(profile)?;
+    step(&format!("hookgate {command} {}", args.join(" ")));
+    let error = Command::new(&binary).arg(command).args(args).exec();
+    Err(Failed::because(format!(
+        "could not start {}: {error}",
+        binary.display()
+    )))
+}
+
+/// Measures a release build with the benchmark of the tests' package.
+pub(crate) fn bench(args: &[String]) -> Result<(), Failed> {
+    postgres::ensure()?;
+    let binary = all(Profile::Release)?;
+    step("the benchmark");
+    let mut bench = cargo(&[
+        "run",
+        "--release",
+        "--locked",
+        "--package",
+        "hookgate-tests",
+        "--bin",
+        "hookgate-bench",
+        "--",
+    ]);
+    run(bench
+        .args(args)
+        .env(FOLDER, target_dir().join("guests/shipped"))
+        .env("HOOKGATE_BINARY", binary))
+}

@@ -1,0 +1,71 @@
+//! All checks, cheap ones first; the tests last, so that their closing line is the last word.
+
+use std::process::Command;
+
+use crate::shell::{Failed, cargo, run, step, works};
+use crate::{build, postgres};
+
+/// `args` are filters for the tests; `--full` adds what takes long or needs the internet.
+pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
+    let before = args.len();
+    args.retain(|arg| arg != "--full");
+    let is_full = args.len() < before;
+
+    step("format");
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    postgres::ensure()?;
+    let plugins = build::plugins()?;
+    step("lints");
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run(cargo(&clippy).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))?;
+    step("licences, bans, sources");
+    deny(is_full)?;
+    step("tests");
+    let mut test = cargo(&["test", "--workspace", "--locked"]);
+    run(test.args(&args).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))
+}
+
+/// The advisory database lives on the internet and changes without us: only in full runs,
+/// and a database out of reach is told, not a failure.
+fn deny(is_full: bool) -> Result<(), Failed> {
+    if !works(Command::new("cargo").args(["deny", "--version"])) {
+        step("installing cargo-deny, once: a few minutes");
+        run(&mut cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "cargo-deny",
+            "--no-default-features",
+        ]))?;
+    }
+    let check = [
+        "deny",
+        "--log-level",
+        "error",
+        "check",
+        "--config",
+        ".config/deny.toml",
+        "--hide-inclusion-graph",
+    ];
+    run(cargo(&check).args(["bans", "licenses", "sources"]))?;
+    if !is_full {
+        return Ok(());
+    }
+    if !works(
+        cargo(&["deny", "fetch", "db"])
+            .arg("--config")
+            .arg(".config/deny.toml"),
+    ) {
+        step("the advisory database is out of reach: advisories unchecked");
+        return Ok(());
+    }
+    run(cargo(&check).arg("advisories"))
+}
