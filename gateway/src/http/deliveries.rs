@@ -13,11 +13,12 @@ use super::caller::{Reader, Subscriber, bound, scope};
 use super::events::window_start;
 use super::input::{Asked, Id};
 use super::page::{Page, instant, limit, parameter};
-use super::problem::{Problem, ProblemBody};
+use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use crate::domain::key::Caller;
 use crate::domain::tenant::TenantName;
+use crate::log::Retried;
 use crate::store::deliveries::{AttemptRecord, DeliveryState, Selection, Summary, Waits};
 
 /// One event for one subscription.
@@ -203,7 +204,14 @@ pub async fn retry(
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
     find(&api, &caller, id).await?;
-    api.log().retry(id).await?;
+    match api.log().retry(id).await? {
+        Retried::UnderWay => {
+            let detail = "the delivery is under way; try again after its attempt";
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+        Retried::Unknown => return Err(Problem::not_found("delivery")),
+        _ => {}
+    }
     let delivery = find(&api, &caller, id).await?;
     Ok((
         StatusCode::ACCEPTED,

@@ -34,7 +34,10 @@ const MAX_DELIVERIES: u16 = 500;
 
 /// An event in Hookgate's own JSON.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what `ingest::json` reads byte for byte")]
+#[expect(
+    dead_code,
+    reason = "describes what `ingest::json` reads byte for byte"
+)]
 pub struct Event {
     /// What happened, best as `noun.verb`; 1 to 255 bytes.
     #[schema(example = "invoice.paid")]
@@ -313,9 +316,7 @@ impl FromRequestParts<Api> for DataReader {
         let Asked(query) = Asked::<ClaimQuery>::from_request_parts(parts, api).await?;
         let Some(token) = query.token else {
             let Reader(caller) = Reader::from_request_parts(parts, api).await?;
-            return Ok(Self {
-                of: bound(&caller),
-            });
+            return Ok(Self { of: bound(&caller) });
         };
         let Id(event) = Id::<EventId>::from_request_parts(parts, api).await?;
         api.check_claim(event, &token)?;

@@ -36,7 +36,10 @@ pub async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Prob
         )),
         Err(_) => Err(Problem::new(
             Kind::BodyTimeout,
-            format!("the whole body must come within {} s", BODY_TIMEOUT.as_secs()),
+            format!(
+                "the whole body must come within {} s",
+                BODY_TIMEOUT.as_secs()
+            ),
         )),
     }
 }
@@ -98,8 +101,8 @@ impl FromRequest<Api> for JsonBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let media_type = request.headers().get(http::header::CONTENT_TYPE);
-        let is_json = media_type
-            .is_none_or(|value| value.to_str().is_ok_and(crate::domain::event::is_json));
+        let is_json =
+            media_type.is_none_or(|value| value.to_str().is_ok_and(crate::domain::event::is_json));
         let body = read_body(request, api.max_body_bytes()).await?;
         if body.is_empty() {
             return Ok(Self(serde_json::Value::Null));

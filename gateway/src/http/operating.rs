@@ -57,7 +57,9 @@ pub async fn readyz(State(api): State<Api>, uri: Uri) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
     };
-    let is_verbose = uri.query().is_some_and(|query| query.starts_with("verbose"));
+    let is_verbose = uri
+        .query()
+        .is_some_and(|query| query.starts_with("verbose"));
     if is_verbose {
         (status, NO_STORE, Json(readiness)).into_response()
     } else {

@@ -89,7 +89,8 @@ pub fn parameter<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>
 pub fn instant(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let parsed = text.map(Timestamp::parse_rfc3339).transpose();
     parsed.map_err(|_| {
-        let detail = format!("the query's {name} must be an RFC 3339 time such as 2026-11-23T20:00:00Z");
+        let detail =
+            format!("the query's {name} must be an RFC 3339 time such as 2026-11-23T20:00:00Z");
         Problem::new(Kind::InvalidRequest, detail)
     })
 }

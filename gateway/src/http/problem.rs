@@ -45,7 +45,6 @@ kinds! {
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The method is not allowed here";
     BodyTimeout = "body-timeout", REQUEST_TIMEOUT, "The body did not come in time";
     Conflict = "conflict", CONFLICT, "The state of things does not allow this now";
-    EventInFlight = "event-in-flight", CONFLICT, "The same event is being stored right now";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The media type is not understood here";
     UnknownExpectation = "unknown-expectation", EXPECTATION_FAILED, "The expectation cannot be met";
@@ -76,7 +75,7 @@ pub struct Problem {
 }
 
 /// As it is written (RFC 9457).
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
     /// Stable URI of the kind of problem.
@@ -212,21 +211,14 @@ impl From<AcceptError> for Problem {
             AcceptError::OtherBody { .. } => {
                 Self::new(Kind::IdempotencyMismatch, error.to_string())
             }
-            AcceptError::InFlight => {
-                Self::new(Kind::EventInFlight, "wait for its answer, then send it again")
-            }
             AcceptError::Append(AppendError::Busy) => {
                 Self::new(Kind::Busy, "send it again after a moment")
             }
             AcceptError::Append(AppendError::Stopping) => {
                 Self::new(Kind::Stopping, "send it to another node, or again")
             }
-            AcceptError::Append(AppendError::Refused(_)) => {
-                Self::fault(Kind::Internal, &error)
-            }
-            AcceptError::Append(_) => {
-                Self::fault(Kind::Unavailable, &error)
-            }
+            AcceptError::Append(AppendError::Refused(_)) => Self::fault(Kind::Internal, &error),
+            AcceptError::Append(_) => Self::fault(Kind::Unavailable, &error),
             AcceptError::Store(error) => error.into(),
             AcceptError::Late(error) => error.into(),
         }

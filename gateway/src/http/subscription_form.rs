@@ -280,7 +280,10 @@ impl Check {
             .iter()
             .enumerate()
             .filter_map(|(index, text)| {
-                self.parsed(&format!("/event_types/{index}"), text.parse::<TypePattern>())
+                self.parsed(
+                    &format!("/event_types/{index}"),
+                    text.parse::<TypePattern>(),
+                )
             })
             .collect()
     }
@@ -305,7 +308,11 @@ impl Check {
             let pointer = format!("/plugins/{index}");
             let used = serde_json::from_value::<PluginUse>(value);
             if let Some(used) = self.parsed(&pointer, used) {
-                self.storable(&format!("{pointer}/config"), &used.config, MAX_METADATA_BYTES);
+                self.storable(
+                    &format!("{pointer}/config"),
+                    &used.config,
+                    MAX_METADATA_BYTES,
+                );
                 plugins.push(used);
             }
         }
@@ -373,10 +380,7 @@ mod tests {
         });
         let valid = SubscriptionForm::read(body, &open()).unwrap();
         assert_eq!(valid.wish.policy.timeout, Duration::from_secs(3));
-        assert_eq!(
-            valid.wish.policy.headers,
-            [("x-team".into(), "ops".into())]
-        );
+        assert_eq!(valid.wish.policy.headers, [("x-team".into(), "ops".into())]);
     }
 
     #[test]
@@ -400,15 +404,42 @@ mod tests {
             (with("description", json!("a\u{0}")), "#/description"),
             (with("metadata", json!({"a": "\u{0}"})), "#/metadata"),
             (with("plugins", json!([{"name": "A"}])), "#/plugins/0"),
-            (with("plugins", json!([{"name": "a", "on_eror": "park"}])), "#/plugins/0"),
-            (with("delivery", json!({"ordering": "key"})), "#/delivery/ordering"),
-            (with("delivery", json!({"timeot": "1s"})), "#/delivery/timeot"),
-            (with("delivery", json!({"timeout": "1h"})), "#/delivery/timeout"),
-            (with("delivery", json!({"signature": "v1a"})), "#/delivery/signature"),
-            (with("delivery", json!({"format": "cloudevents-binary"})), "#/delivery/format"),
-            (with("delivery", json!({"retry_schedule": ["5"]})), "#/delivery/retry_schedule"),
-            (with("delivery", json!({"headers": {"host": "a"}})), "#/delivery/headers"),
-            (with("delivery", json!({"max_in_flight": 0})), "#/delivery/max_in_flight"),
+            (
+                with("plugins", json!([{"name": "a", "on_eror": "park"}])),
+                "#/plugins/0",
+            ),
+            (
+                with("delivery", json!({"ordering": "key"})),
+                "#/delivery/ordering",
+            ),
+            (
+                with("delivery", json!({"timeot": "1s"})),
+                "#/delivery/timeot",
+            ),
+            (
+                with("delivery", json!({"timeout": "1h"})),
+                "#/delivery/timeout",
+            ),
+            (
+                with("delivery", json!({"signature": "v1a"})),
+                "#/delivery/signature",
+            ),
+            (
+                with("delivery", json!({"format": "cloudevents-binary"})),
+                "#/delivery/format",
+            ),
+            (
+                with("delivery", json!({"retry_schedule": ["5"]})),
+                "#/delivery/retry_schedule",
+            ),
+            (
+                with("delivery", json!({"headers": {"host": "a"}})),
+                "#/delivery/headers",
+            ),
+            (
+                with("delivery", json!({"max_in_flight": 0})),
+                "#/delivery/max_in_flight",
+            ),
         ] {
             let text = body.to_string();
             let problem = SubscriptionForm::read(body, &open()).unwrap_err();

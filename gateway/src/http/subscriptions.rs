@@ -77,10 +77,16 @@ fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(
         .enumerate()
         .filter_map(|(index, used)| {
             let (member, detail) = match api.store().catalog().plugin(tenant, &used.name) {
-                None => ("name", format!("no plugin is called {}; upload it first", used.name)),
+                None => (
+                    "name",
+                    format!("no plugin is called {}; upload it first", used.name),
+                ),
                 Some(plugin) => {
                     plugin.digest(used.version).is_none().then_some(())?;
-                    ("version", format!("the plugin {} has no such version", used.name))
+                    (
+                        "version",
+                        format!("the plugin {} has no such version", used.name),
+                    )
                 }
             };
             Some(FieldError {
@@ -223,7 +229,9 @@ fn merge(target: &mut Value, patch: Value) {
     if !target.is_object() {
         *target = Value::Object(serde_json::Map::new());
     }
-    let object = target.as_object_mut().expect("made one where there was none");
+    let object = target
+        .as_object_mut()
+        .expect("made one where there was none");
     for (name, value) in patch {
         if value.is_null() {
             object.remove(&name);

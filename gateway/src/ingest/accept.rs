@@ -52,8 +52,6 @@ pub enum AcceptError {
     },
     #[error("event {index} repeats the key of {known} with other content")]
     OtherBody { index: usize, known: EventId },
-    #[error("the same event is being stored right now")]
-    InFlight,
     #[error("the events could not be stored")]
     Append(#[from] AppendError),
     #[error("the events could not be parked for a subscription that was just made")]
@@ -101,7 +99,6 @@ impl Ingest {
                     is_duplicate: true,
                 }),
                 Appended::OtherBody { id } => Err(AcceptError::OtherBody { index, known: id }),
-                Appended::InFlight => Err(AcceptError::InFlight),
             })
             .collect()
     }

@@ -133,6 +133,18 @@ impl Catalog {
             .cloned()
     }
 
+    /// All of them, in no order.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<PluginEntry>> {
+        let tables = self.tables.read();
+        tables
+            .plugins
+            .values()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect()
+    }
+
     /// In the order of their names.
     #[must_use]
     pub fn plugins_of(&self, tenant: TenantId) -> Vec<Arc<PluginEntry>> {
