@@ -1,1 +1,143 @@
 //! The REST API: routes, callers, problems.
+//!
+//! Handlers extract, call one function, and turn what it says into a response. Status codes live
+//! here and nowhere else; what is delivered, and how, is not known here.
+
+pub mod caller;
+pub mod deliveries;
+pub mod events;
+pub mod input;
+pub mod keys;
+pub mod operating;
+pub mod page;
+pub mod problem;
+pub mod router;
+pub mod server;
+pub mod subscription_form;
+pub mod subscription_view;
+pub mod subscriptions;
+pub mod tenants;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::ids::{ConfigVersion, EventId};
+use crate::domain::key::KeyHash;
+use crate::domain::target_url::TargetRules;
+use crate::ingest::accept::Ingest;
+use crate::log::Log;
+use crate::plugin::claim::ClaimSigner;
+use crate::store::Store;
+use crate::store::feed::Applied;
+use crate::telemetry::metrics::Metrics;
+use problem::{Kind, Problem};
+
+/// What the API calls on.
+#[derive(Clone, Debug)]
+pub struct ApiParts {
+    pub store: Store,
+    pub log: Log,
+    pub metrics: Metrics,
+    pub claims: ClaimSigner,
+    pub rules: ApiRules,
+    /// Cancelled when the gateway begins to stop.
+    pub stopping: CancellationToken,
+}
+
+/// What the configuration says about requests.
+#[derive(Clone, Debug)]
+pub struct ApiRules {
+    pub admin_key: Option<KeyHash>,
+    pub max_body_bytes: usize,
+    pub targets: TargetRules,
+}
+
+/// The state of all handlers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Api(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parts: ApiParts,
+    ingest: Ingest,
+}
+
+impl Api {
+    #[must_use]
+    pub fn new(parts: ApiParts) -> Self {
+        let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
+        Self(Arc::new(Shared { parts, ingest }))
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
+    }
+
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.0.parts.log
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.parts.metrics
+    }
+
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.parts.stopping.is_cancelled()
+    }
+
+    /// Whether a claim check opens this event now.
+    fn check_claim(&self, event: EventId, token: &str) -> Result<(), Problem> {
+        let now = self.store().clock().now();
+        let claims = &self.0.parts.claims;
+        claims
+            .verify(event, token, now)
+            .map(drop)
+            .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
+    }
+
+    fn admin_key(&self) -> Option<&KeyHash> {
+        self.0.parts.rules.admin_key.as_ref()
+    }
+
+    fn max_body_bytes(&self) -> usize {
+        self.0.parts.rules.max_body_bytes
+    }
+
+    fn targets(&self) -> &TargetRules {
+        &self.0.parts.rules.targets
+    }
+
+    /// Waits until a change has reached all live nodes, and says so.
+    pub async fn applied(&self, version: ConfigVersion) -> AppliedView {
+        match self.store().feed().applied(version).await {
+            Applied::Everywhere => AppliedView {
+                applied: true,
+                missing_nodes: Vec::new(),
+            },
+            Applied::Missing(nodes) => AppliedView {
+                applied: false,
+                missing_nodes: nodes.into_iter().map(|node| node.get()).collect(),
+            },
+        }
+    }
+}
+
+/// Whether a change has reached all nodes.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct AppliedView {
+    /// False where a live node had not seen the change after two seconds.
+    pub applied: bool,
+    /// The nodes that had not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_nodes: Vec<i32>,
+}

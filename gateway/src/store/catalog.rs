@@ -137,7 +137,12 @@ impl Catalog {
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<PluginEntry>> {
         let tables = self.tables.read();
-        tables.plugins.values().flat_map(HashMap::values).cloned().collect()
+        tables
+            .plugins
+            .values()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect()
     }
 
     /// In the order of their names.

@@ -1,0 +1,111 @@
+//! Who calls: a bearer key, what its role allows, and which tenant it is bound to.
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use subtle::ConstantTimeEq as _;
+
+use super::Api;
+use super::problem::{Kind, Problem};
+use crate::domain::ids::TenantId;
+use crate::domain::key::{Action, Caller, Role};
+use crate::domain::tenant::TenantName;
+use crate::store::keys;
+
+macro_rules! callers {
+    ($($(#[$meta:meta])* $name:ident => $action:ident;)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+                allowed(parts, api, Action::$action).map(Self)
+            }
+        }
+    )*};
+}
+
+callers! {
+    /// May send events.
+    Publisher => SendEvents;
+    /// May read.
+    Reader => Read;
+    /// May change subscriptions and deliveries.
+    Subscriber => ManageSubscriptions;
+    /// May upload and activate plugins.
+    PluginOwner => ManagePlugins;
+    /// May do everything.
+    Admin => Administer;
+}
+
+fn allowed(parts: &Parts, api: &Api, action: Action) -> Result<Caller, Problem> {
+    let caller = caller(parts, api)?;
+    if caller.role.allows(action) {
+        Ok(caller)
+    } else {
+        let detail = format!("a key with the role {} cannot do this", caller.role);
+        Err(Problem::new(Kind::RoleForbids, detail))
+    }
+}
+
+fn caller(parts: &Parts, api: &Api) -> Result<Caller, Problem> {
+    let no_key = || Problem::new(Kind::NoKey, "send `Authorization: Bearer <key>`");
+    let value = parts.headers.get(AUTHORIZATION).ok_or_else(no_key)?;
+    let (scheme, key) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(no_key)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(no_key());
+    }
+    let hash = keys::hash(key.trim());
+    let is_admin = api
+        .admin_key()
+        .is_some_and(|admin| bool::from(admin.0.ct_eq(&hash.0)));
+    if is_admin {
+        return Ok(Caller {
+            key: None,
+            role: Role::Admin,
+            bound_to: None,
+        });
+    }
+    // Found by its hash: what a stranger can vary is the input of SHA-256, not what is compared.
+    api.store()
+        .catalog()
+        .caller(&hash)
+        .ok_or_else(|| Problem::new(Kind::UnknownKey, "this key is not known, or was revoked"))
+}
+
+/// Which tenant a caller's question is about: its own, or the one that it names, or all.
+///
+/// # Errors
+/// 404 where the tenant is not there, or not the caller's to know about.
+pub fn scope(
+    api: &Api,
+    caller: &Caller,
+    named: Option<&TenantName>,
+) -> Result<Option<TenantId>, Problem> {
+    match (&caller.bound_to, named) {
+        (Some((_, bound_to)), Some(named)) if bound_to != named => {
+            Err(Problem::not_found("tenant"))
+        }
+        (Some((id, _)), _) => Ok(Some(*id)),
+        (None, Some(named)) => api
+            .store()
+            .catalog()
+            .tenant_id(named)
+            .map(Some)
+            .ok_or_else(|| Problem::not_found("tenant")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The only tenant whose things a caller may touch; none for one that is not bound.
+#[must_use]
+pub fn bound(caller: &Caller) -> Option<TenantId> {
+    caller.bound_to.as_ref().map(|(id, _)| *id)
+}

@@ -1,0 +1,151 @@
+//! What requests bring, bounded before it is read: bodies, ids in paths, queries.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::Api;
+use super::problem::{Kind, Problem};
+
+/// Longest wait for a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest body of an array of events.
+pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// A body of at most `max_bytes`; one that says it is larger is refused before a byte is read.
+///
+/// # Errors
+/// 413, 408, 417, or 400 where the connection or its framing broke.
+pub async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Problem> {
+    check_head(request.headers(), max_bytes)?;
+    let body = Limited::new(request.into_body(), max_bytes).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max_bytes)),
+        Ok(Err(_)) => Err(Problem::new(
+            Kind::InvalidRequest,
+            "the body broke off or is framed wrongly",
+        )),
+        Err(_) => Err(Problem::new(
+            Kind::BodyTimeout,
+            format!(
+                "the whole body must come within {} s",
+                BODY_TIMEOUT.as_secs()
+            ),
+        )),
+    }
+}
+
+fn check_head(headers: &HeaderMap, max_bytes: usize) -> Result<(), Problem> {
+    let expects = headers.get(EXPECT).map(|value| value.as_bytes());
+    if expects.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Problem::new(
+            Kind::UnknownExpectation,
+            "only `Expect: 100-continue` is understood",
+        ));
+    }
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max_bytes as u64) {
+        return Err(too_large(max_bytes));
+    }
+    Ok(())
+}
+
+fn too_large(max_bytes: usize) -> Problem {
+    Problem::new(
+        Kind::BodyTooLarge,
+        format!("at most {max_bytes} bytes are taken here"),
+    )
+}
+
+/// A body within the limit for one event.
+#[derive(Debug)]
+pub struct Body(pub Bytes);
+
+impl FromRequest<Api> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        read_body(request, api.max_body_bytes()).await.map(Self)
+    }
+}
+
+/// A body within the limit for many events.
+#[derive(Debug)]
+pub struct BatchBody(pub Bytes);
+
+impl FromRequest<Api> for BatchBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        read_body(request, MAX_BATCH_BYTES).await.map(Self)
+    }
+}
+
+/// A JSON body of a resource, read whole. An empty body is null.
+#[derive(Debug)]
+pub struct JsonBody(pub serde_json::Value);
+
+impl FromRequest<Api> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let media_type = request.headers().get(http::header::CONTENT_TYPE);
+        let is_json =
+            media_type.is_none_or(|value| value.to_str().is_ok_and(crate::domain::event::is_json));
+        let body = read_body(request, api.max_body_bytes()).await?;
+        if body.is_empty() {
+            return Ok(Self(serde_json::Value::Null));
+        }
+        if !is_json {
+            return Err(Problem::new(
+                Kind::UnsupportedMediaType,
+                "send application/json",
+            ));
+        }
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| Problem::new(Kind::MalformedJson, format!("the body: {error}")))
+    }
+}
+
+/// An id in the path; one that cannot be read names nothing, hence 404.
+#[derive(Clone, Copy, Debug)]
+pub struct Id<T>(pub T);
+
+impl<T: FromStr + Send> FromRequestParts<Api> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, api).await;
+        text.ok()
+            .and_then(|Path(text)| text.parse().ok())
+            .map(Self)
+            .ok_or_else(|| Problem::not_found("id"))
+    }
+}
+
+/// The query, with unknown members left alone and broken ones named.
+#[derive(Clone, Debug)]
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let query: Result<Query<T>, QueryRejection> = Query::try_from_uri(&parts.uri);
+        query
+            .map(|Query(asked)| Self(asked))
+            .map_err(|rejection| Problem::new(Kind::InvalidRequest, rejection.body_text()))
+    }
+}

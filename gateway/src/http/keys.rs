@@ -1,0 +1,137 @@
+//! `/v1/keys`: who may call.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::caller::Admin;
+use super::input::{Asked, Id, JsonBody};
+use super::page::{Page, Paging};
+use super::problem::{FieldError, Problem, ProblemBody};
+use super::{Api, AppliedView};
+use crate::domain::ids::KeyId;
+use crate::domain::key::Role;
+use crate::domain::tenant::TenantName;
+use crate::store::keys::{Key, KeyWish};
+
+/// A key as it is listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeyView {
+    #[schema(value_type = String)]
+    id: KeyId,
+    role: Role,
+    /// The tenant it is bound to.
+    tenant: Option<String>,
+    description: String,
+    created_at: String,
+}
+
+impl From<Key> for KeyView {
+    fn from(key: Key) -> Self {
+        Self {
+            id: key.id,
+            role: key.role,
+            tenant: key.tenant,
+            description: key.description,
+            created_at: key.created_at.to_rfc3339(),
+        }
+    }
+}
+
+/// What a new key is for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyForm {
+    role: Role,
+    /// Binds the key to one tenant.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    tenant: Option<TenantName>,
+    #[serde(default)]
+    description: String,
+}
+
+/// A new key, with its secret this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewKeyView {
+    #[schema(value_type = String)]
+    id: KeyId,
+    /// What to call with. Shown only now.
+    key: String,
+    role: Role,
+    #[schema(value_type = Option<String>)]
+    tenant: Option<TenantName>,
+    #[serde(flatten)]
+    applied: AppliedView,
+}
+
+/// Make a key. Its text is shown only now.
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyForm,
+    responses((status = 201, body = NewKeyView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn create(
+    _: Admin,
+    State(api): State<Api>,
+    JsonBody(body): JsonBody,
+) -> Result<(StatusCode, Json<NewKeyView>), Problem> {
+    let form: KeyForm = serde_json::from_value(body).map_err(|error| one_field("#", &error))?;
+    if form.description.len() > 500 || form.description.chars().any(char::is_control) {
+        let rule = "must have at most 500 bytes and no control characters";
+        return Err(one_field("#/description", &rule));
+    }
+    let tenant = match &form.tenant {
+        Some(name) => Some(api.store().ensure_tenant(name).await?),
+        None => None,
+    };
+    let wish = KeyWish {
+        role: form.role,
+        tenant,
+        description: form.description,
+    };
+    let made = api.store().create_key(&wish).await?;
+    let view = NewKeyView {
+        id: made.id,
+        key: made.secret,
+        role: form.role,
+        tenant: form.tenant,
+        applied: api.applied(made.version).await,
+    };
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+fn one_field(pointer: &str, rule: &dyn std::fmt::Display) -> Problem {
+    Problem::fields(vec![FieldError {
+        pointer: pointer.to_owned(),
+        detail: rule.to_string(),
+    }])
+}
+
+/// Keys that are not revoked.
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(Paging),
+    responses((status = 200, body = Page<KeyView>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn list(
+    _: Admin,
+    State(api): State<Api>,
+    Asked(paging): Asked<Paging>,
+) -> Result<Json<Page<KeyView>>, Problem> {
+    let limit = paging.limit();
+    let rows = api.store().list_keys(paging.after()?, limit + 1).await?;
+    Ok(Json(Page::new(rows, limit, |key| key.id, KeyView::from)))
+}
+
+/// Revoke a key, on every node.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path)),
+    responses((status = 200, body = AppliedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn revoke(
+    _: Admin,
+    State(api): State<Api>,
+    Id(id): Id<KeyId>,
+) -> Result<Json<AppliedView>, Problem> {
+    let version = api.store().revoke_key(id).await?;
+    let version = version.ok_or_else(|| Problem::not_found("key"))?;
+    Ok(Json(api.applied(version).await))
+}

@@ -1,0 +1,154 @@
+//! What operators and machines ask: is it alive, is it ready, what does it do.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{StatusCode, Uri};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::caller::Reader;
+use super::problem::{Problem, ProblemBody};
+use crate::domain::attempt::Outcome;
+use crate::store::nodes::Node;
+use crate::telemetry::metrics::OutcomeLabel;
+
+const NO_STORE: [(http::HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whether the process runs. Asks nobody else.
+#[utoipa::path(get, path = "/livez", tag = "operating", security(()), responses((status = 200)))]
+pub async fn livez() -> Response {
+    (NO_STORE, "ok\n").into_response()
+}
+
+/// What readiness hangs on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    database: bool,
+    lane: bool,
+    running: bool,
+}
+
+impl Readiness {
+    async fn of(api: &Api) -> Self {
+        Self {
+            database: api.store().ping().await.is_ok(),
+            lane: api.metrics().lanes_held.get() > 0,
+            running: !api.is_stopping(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.database && self.lane && self.running
+    }
+}
+
+/// Whether it can take events now; `?verbose` says why not.
+#[utoipa::path(get, path = "/readyz", tag = "operating", security(()),
+    params(("verbose" = Option<String>, Query)),
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+pub async fn readyz(State(api): State<Api>, uri: Uri) -> Response {
+    let readiness = Readiness::of(&api).await;
+    let (status, word) = if readiness.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    };
+    let is_verbose = uri
+        .query()
+        .is_some_and(|query| query.starts_with("verbose"));
+    if is_verbose {
+        (status, NO_STORE, Json(readiness)).into_response()
+    } else {
+        (status, NO_STORE, word).into_response()
+    }
+}
+
+/// Metrics in the OpenMetrics text format; without a key only over loopback.
+#[utoipa::path(get, path = "/metrics", tag = "operating",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn metrics(_: super::server::LocalOrReader, State(api): State<Api>) -> Response {
+    ([(CONTENT_TYPE, OPENMETRICS)], api.metrics().render()).into_response()
+}
+
+/// A gateway process on this database.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NodeView {
+    id: i32,
+    addr: String,
+    /// The newest configuration that it applies.
+    config_seen: i64,
+    beat_at: String,
+}
+
+impl From<Node> for NodeView {
+    fn from(node: Node) -> Self {
+        Self {
+            id: node.id.get(),
+            addr: node.addr,
+            config_seen: node.config_seen.get(),
+            beat_at: node.beat_at.to_rfc3339(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Nodes {
+    data: Vec<NodeView>,
+}
+
+/// Nodes that were heard of within the last minute.
+#[utoipa::path(get, path = "/v1/nodes", tag = "operating", responses((status = 200, body = Nodes),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn nodes(_: Reader, State(api): State<Api>) -> Result<Json<Nodes>, Problem> {
+    let nodes = api.store().list_nodes().await?;
+    let data = nodes.into_iter().map(NodeView::from).collect();
+    Ok(Json(Nodes { data }))
+}
+
+/// Counts of this node since it started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stats {
+    events_accepted: u64,
+    events_duplicate: u64,
+    attempts_in_flight: i64,
+    ready_deliveries: i64,
+    due_deliveries: i64,
+    lanes_held: i64,
+    plugin_bytes_saved: u64,
+    deliveries: Vec<OutcomeCount>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OutcomeCount {
+    outcome: Outcome,
+    count: u64,
+}
+
+/// Counts of this node since it started.
+#[utoipa::path(get, path = "/v1/stats", tag = "operating", responses((status = 200, body = Stats),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn stats(_: Reader, State(api): State<Api>) -> Json<Stats> {
+    let metrics = api.metrics();
+    let count = |outcome| OutcomeCount {
+        outcome,
+        count: metrics
+            .deliveries
+            .get_or_create(&OutcomeLabel { outcome })
+            .get(),
+    };
+    Json(Stats {
+        events_accepted: metrics.events_accepted.get(),
+        events_duplicate: metrics.events_duplicate.get(),
+        attempts_in_flight: metrics.attempts_in_flight.get(),
+        ready_deliveries: metrics.ready_deliveries.get(),
+        due_deliveries: metrics.due_deliveries.get(),
+        lanes_held: metrics.lanes_held.get(),
+        plugin_bytes_saved: metrics.plugin_bytes_saved.get(),
+        deliveries: Outcome::all().map(count).collect(),
+    })
+}

@@ -1,0 +1,255 @@
+//! Refusals as RFC 9457 problems: the only place that knows status codes of errors.
+//!
+//! Each kind has a stable `type` and a constant title; the detail helps to mend the request. What
+//! lies behind a 5xx goes to the log and never to the caller.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use tracing::error;
+
+use crate::ingest::accept::AcceptError;
+use crate::ingest::flaw::{Flaw, Place, Rule};
+use crate::log::{AppendError, CancelError, LogError};
+use crate::store::StoreError;
+
+const BASE: &str = "https://hookgate.dev/problems/";
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+macro_rules! kinds {
+    ($($name:ident = $slug:literal, $status:ident, $title:literal;)*) => {
+        /// What went wrong. The name in the problem's `type` never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($name),* }
+
+        impl Kind {
+            const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+                match self { $(Self::$name => ($slug, StatusCode::$status, $title)),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON that can be read";
+    InvalidEvent = "invalid-event", BAD_REQUEST, "The event breaks a rule";
+    InvalidRequest = "invalid-request", BAD_REQUEST, "The request breaks a rule";
+    IdempotencyKeyInvalid = "idempotency-key-invalid", BAD_REQUEST, "The idempotency key cannot be read";
+    NoKey = "no-key", UNAUTHORIZED, "An API key is needed";
+    UnknownKey = "unknown-key", UNAUTHORIZED, "The API key is not known, or revoked";
+    InvalidClaim = "invalid-claim", UNAUTHORIZED, "The claim check opens nothing";
+    RoleForbids = "role-forbids", FORBIDDEN, "The key's role does not allow this";
+    OtherTenant = "other-tenant", FORBIDDEN, "The key is bound to another tenant";
+    NotFound = "not-found", NOT_FOUND, "There is no such thing";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The method is not allowed here";
+    BodyTimeout = "body-timeout", REQUEST_TIMEOUT, "The body did not come in time";
+    Conflict = "conflict", CONFLICT, "The state of things does not allow this now";
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The media type is not understood here";
+    UnknownExpectation = "unknown-expectation", EXPECTATION_FAILED, "The expectation cannot be met";
+    IdempotencyMismatch = "idempotency-mismatch", UNPROCESSABLE_ENTITY, "The idempotency key was used with other content";
+    InvalidFields = "invalid-fields", UNPROCESSABLE_ENTITY, "Some fields break a rule";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
+    Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits to be stored";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database does not answer";
+    Stopping = "stopping", SERVICE_UNAVAILABLE, "The gateway is stopping";
+}
+
+/// One place that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body, as a URI fragment; or `header:` and a name.
+    #[schema(example = "#/data")]
+    pub pointer: String,
+    pub detail: String,
+}
+
+/// A refusal on its way to the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// As it is written (RFC 9457).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// Stable URI of the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "https://hookgate.dev/problems/invalid-event")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    /// What to change.
+    detail: String,
+    /// Each place that breaks a rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let header = match kind {
+            Kind::NoKey | Kind::UnknownKey => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Kind::Busy | Kind::Unavailable | Kind::Stopping => {
+                Some((RETRY_AFTER, HeaderValue::from_static("1")))
+            }
+            _ => None,
+        };
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            header,
+        }
+    }
+
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(
+            Kind::NotFound,
+            format!("there is no such {what}, or this key may not see it"),
+        )
+    }
+
+    #[must_use]
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{} {}", one.pointer, one.detail),
+            many => format!("{} fields break a rule; see errors", many.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(Kind::InvalidFields, detail)
+        }
+    }
+
+    #[must_use]
+    pub fn method_not_allowed(allowed: Option<HeaderValue>) -> Self {
+        Self {
+            header: allowed.map(|allowed| (ALLOW, allowed)),
+            ..Self::new(Kind::MethodNotAllowed, "see Allow for the methods that are")
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Of a fault of ours: logged here, once, and told to nobody.
+    fn fault(kind: Kind, fault: &(dyn std::error::Error + 'static)) -> Self {
+        let chain: Vec<String> = std::iter::successors(Some(fault), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        error!(error = %chain.join(": "), "request failed");
+        Self::new(kind, "try again; the gateway's log says more")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (slug, status, title) = self.kind.parts();
+        let body = ProblemBody {
+            kind: format!("{BASE}{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let body = serde_json::to_vec(&body).expect("a problem is plain data");
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<Flaw> for Problem {
+    fn from(flaw: Flaw) -> Self {
+        let kind = match (&flaw.place, &flaw.rule) {
+            (_, Rule::NotJson(_)) => Kind::MalformedJson,
+            (_, Rule::MediaType { .. } | Rule::Charset) => Kind::UnsupportedMediaType,
+            (_, Rule::IdempotencyKey) => Kind::IdempotencyKeyInvalid,
+            (_, Rule::TooLong { .. }) if is_data(&flaw.place) => Kind::BodyTooLarge,
+            (_, Rule::TooManyEvents { .. }) => Kind::BodyTooLarge,
+            _ => Kind::InvalidEvent,
+        };
+        let pointer = match &flaw.place {
+            Place::Body(pointer) => format!("#{pointer}"),
+            Place::Header(name) => format!("header:{name}"),
+        };
+        let errors = vec![FieldError {
+            pointer,
+            detail: flaw.rule.to_string(),
+        }];
+        Self {
+            errors,
+            ..Self::new(kind, flaw.to_string())
+        }
+    }
+}
+
+fn is_data(place: &Place) -> bool {
+    matches!(place, Place::Body(pointer) if pointer.is_empty() || pointer.ends_with("/data"))
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Flaw(flaw) => flaw.into(),
+            AcceptError::OtherTenant { .. } => Self::new(Kind::OtherTenant, error.to_string()),
+            AcceptError::OtherBody { .. } => {
+                Self::new(Kind::IdempotencyMismatch, error.to_string())
+            }
+            AcceptError::Append(AppendError::Busy) => {
+                Self::new(Kind::Busy, "send it again after a moment")
+            }
+            AcceptError::Append(AppendError::Stopping) => {
+                Self::new(Kind::Stopping, "send it to another node, or again")
+            }
+            AcceptError::Append(AppendError::Refused(_)) => Self::fault(Kind::Internal, &error),
+            AcceptError::Append(_) => Self::fault(Kind::Unavailable, &error),
+            AcceptError::Store(error) => error.into(),
+            AcceptError::Late(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database(_) => Self::fault(Kind::Unavailable, &error),
+            _ => Self::fault(Kind::Internal, &error),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        Self::fault(Kind::Unavailable, &error)
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown(_) => Self::not_found("delivery"),
+            CancelError::UnderWay => Self::new(
+                Kind::Conflict,
+                "the delivery is under way; try again after its attempt",
+            ),
+            CancelError::Ended => Self::new(Kind::Conflict, "the delivery has ended already"),
+            CancelError::Log(error) => error.into(),
+        }
+    }
+}

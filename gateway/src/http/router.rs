@@ -1,0 +1,126 @@
+//! All routes, the document that describes them, and what is answered beside them.
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{ALLOW, CONTENT_TYPE};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{Kind, MEDIA_TYPE, Problem};
+use super::{Api, deliveries, events, keys, operating, subscriptions, tenants};
+use crate::telemetry::metrics::RequestLabel;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hookgate",
+        description = "A hook gateway that anybody can extend with WebAssembly plugins.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    security(("key" = [])),
+    modifiers(&BearerKey)
+)]
+struct Description;
+
+struct BearerKey;
+
+impl utoipa::Modify for BearerKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("key", scheme);
+    }
+}
+
+/// Every route that is described. `more` brings those of other parts of the API.
+#[must_use]
+pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(events::send, events::list))
+        .routes(routes!(events::send_batch))
+        .routes(routes!(events::one))
+        .routes(routes!(events::data))
+        .routes(routes!(subscriptions::create, subscriptions::list))
+        .routes(routes!(
+            subscriptions::one,
+            subscriptions::replace,
+            subscriptions::patch,
+            subscriptions::delete
+        ))
+        .routes(routes!(subscriptions::pause))
+        .routes(routes!(subscriptions::resume))
+        .routes(routes!(subscriptions::test))
+        .routes(routes!(subscriptions::rotate))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::one))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(tenants::list))
+        .routes(routes!(operating::nodes))
+        .routes(routes!(operating::stats))
+        .routes(routes!(operating::livez))
+        .routes(routes!(operating::readyz))
+        .routes(routes!(operating::metrics))
+        .merge(more)
+}
+
+/// The API, ready to be served.
+#[must_use]
+pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
+    let (routes, document) = described(more).split_for_parts();
+    let document = document.to_json().expect("the document is plain data");
+    let document: bytes::Bytes = document.into();
+    let serve_document = move || {
+        let document = document.clone();
+        async move { ([(CONTENT_TYPE, "application/json")], document) }
+    };
+    routes
+        .route("/openapi.json", axum::routing::get(serve_document))
+        .fallback(async || Problem::new(Kind::NotFound, "see /openapi.json for the routes"))
+        .layer(from_fn_with_state(api.clone(), observed))
+        .with_state(api)
+}
+
+/// Counts requests, and turns what the framework says by itself into problems.
+async fn observed(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let response = next.run(request).await;
+    let response = as_problem(response);
+    let status = response.status().as_u16();
+    let label = RequestLabel { route, status };
+    api.metrics().http_requests.get_or_create(&label).inc();
+    response
+}
+
+fn as_problem(response: Response) -> Response {
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == MEDIA_TYPE);
+    if is_problem {
+        return response;
+    }
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::method_not_allowed(response.headers().get(ALLOW).cloned()).into_response()
+        }
+        StatusCode::NOT_FOUND => Problem::not_found("thing").into_response(),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            Problem::new(Kind::Internal, "the gateway's log says more").into_response()
+        }
+        _ => response,
+    }
+}

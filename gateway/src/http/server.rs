@@ -1,0 +1,146 @@
+//! The accept loop: connections within bounds, each with its timers, all gone when it stops.
+//!
+//! HTTP/1.1 only. A connection that says nothing, or says it slowly, is closed; the next ones wait
+//! in the kernel while all permits are taken.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use http::request::Parts;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::Api;
+use super::caller::Reader;
+use super::problem::Problem;
+use crate::config::ServerConfig;
+
+/// Most header fields of a request.
+const MAX_HEADERS: usize = 64;
+/// Largest header block.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Longest time that connections get to finish when the gateway stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Pause after an accept failed, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router` until `stop`, then lets requests that are under way end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: ServerConfig,
+    stop: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(config.max_connections.get()));
+    let connections = TaskTracker::new();
+    while let Some(permit) = stop
+        .run_until_cancelled(permits.clone().acquire_owned())
+        .await
+    {
+        let permit = permit.expect("the semaphore is never closed");
+        match stop.run_until_cancelled(listener.accept()).await {
+            Some(Ok((stream, peer))) => {
+                let serving = serve_connection(
+                    (stream, peer),
+                    router.clone(),
+                    config.header_timeout,
+                    stop.clone(),
+                );
+                connections.spawn(async move {
+                    serving.await;
+                    drop(permit);
+                });
+            }
+            Some(Err(error)) => {
+                warn!(error = %error, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            None => break,
+        }
+    }
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
+        warn!(
+            http.connections = connections.len(),
+            "connections did not end in time"
+        );
+    }
+}
+
+async fn serve_connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    router: Router,
+    header_timeout: Duration,
+    stop: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        return debug!(error = %error, "a connection was gone at once");
+    }
+    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
+        let router = router.clone();
+        async move {
+            let mut request: Request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            Ok::<_, Infallible>(match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            })
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Runs from the first byte that is awaited, so it bounds idle connections too.
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error = %error, "a connection broke");
+    }
+}
+
+/// Opens the listener.
+///
+/// # Errors
+/// Where the address is taken or not this machine's.
+pub async fn listen(config: &ServerConfig) -> io::Result<TcpListener> {
+    TcpListener::bind(config.listen).await
+}
+
+/// A caller on this machine, or one with a key that may read.
+#[derive(Debug)]
+pub struct LocalOrReader;
+
+impl FromRequestParts<Api> for LocalOrReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        if peer.is_some_and(|ConnectInfo(peer)| peer.ip().is_loopback()) {
+            return Ok(Self);
+        }
+        Reader::from_request_parts(parts, api).await.map(|_| Self)
+    }
+}

@@ -1,0 +1,117 @@
+//! A subscription as the API shows it: every field, defaults included, so that what was read can be
+//! changed and written back.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::AppliedView;
+use crate::domain::duration::format_duration;
+use crate::domain::ids::SubscriptionId;
+use crate::domain::pattern::TypePattern;
+use crate::domain::plugin::PluginUse;
+use crate::domain::subscription::{DeliveryPolicy, Format, State};
+use crate::domain::tenant::TenantName;
+use crate::store::subscriptions::{Record, Wish};
+
+/// A standing wish for events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubscriptionView {
+    #[schema(value_type = String)]
+    id: SubscriptionId,
+    state: State,
+    state_reason: Option<String>,
+    created_at: String,
+    updated_at: String,
+    #[serde(flatten)]
+    choice: ChoiceView,
+}
+
+/// What its owner chose.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChoiceView {
+    #[schema(value_type = String)]
+    tenant: TenantName,
+    description: String,
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    labels: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    event_types: Vec<TypePattern>,
+    target_url: Option<String>,
+    plugins: Vec<PluginUse>,
+    delivery: DeliveryPolicyView,
+}
+
+/// How deliveries are made.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryPolicyView {
+    format: Format,
+    signature: &'static str,
+    /// Null: the deployment's default.
+    retry_schedule: Option<Vec<String>>,
+    timeout: String,
+    max_in_flight: u16,
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    headers: BTreeMap<Box<str>, Box<str>>,
+}
+
+/// A subscription after a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangedView {
+    #[serde(flatten)]
+    pub subscription: SubscriptionView,
+    #[serde(flatten)]
+    pub applied: AppliedView,
+    /// Shown only on creation and rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl ChoiceView {
+    pub(super) fn new(tenant: TenantName, wish: Wish) -> Self {
+        Self {
+            tenant,
+            description: wish.description,
+            metadata: wish.metadata,
+            labels: wish.labels,
+            event_types: wish.event_types,
+            target_url: wish.target.map(|target| target.to_string()),
+            plugins: wish.plugins,
+            delivery: wish.policy.into(),
+        }
+    }
+}
+
+impl From<DeliveryPolicy> for DeliveryPolicyView {
+    fn from(policy: DeliveryPolicy) -> Self {
+        let waits = |schedule: crate::domain::retry::RetrySchedule| {
+            let waits = schedule.waits().iter();
+            waits.map(|wait| format_duration(*wait)).collect()
+        };
+        Self {
+            format: policy.format,
+            signature: "v1",
+            retry_schedule: policy.retry_schedule.map(waits),
+            timeout: format_duration(policy.timeout),
+            max_in_flight: policy.max_in_flight,
+            headers: policy.headers.into_iter().collect(),
+        }
+    }
+}
+
+impl From<Record> for SubscriptionView {
+    fn from(record: Record) -> Self {
+        let (state, state_reason) = record.state;
+        Self {
+            id: record.id,
+            state,
+            state_reason,
+            created_at: record.created_at.to_rfc3339(),
+            updated_at: record.updated_at.to_rfc3339(),
+            choice: ChoiceView::new(record.tenant.1, record.wish),
+        }
+    }
+}

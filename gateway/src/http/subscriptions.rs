@@ -1,0 +1,401 @@
+//! `/v1/subscriptions`: standing wishes for events, after the REST Hooks pattern.
+//!
+//! An answer to a change means that every live node applies it, or names those that do not yet.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use bytes::Bytes;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::caller::{Reader, Subscriber, bound, scope};
+use super::input::{Asked, Id, JsonBody};
+use super::page::{Page, limit, parameter};
+use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::subscription_form::{SubscriptionForm, Valid};
+use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
+use crate::domain::duration::parse_duration;
+use crate::domain::event::Attributes;
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+use crate::domain::key::Caller;
+use crate::domain::plugin::PluginUse;
+use crate::domain::subscription::State;
+use crate::domain::tenant::TenantName;
+use crate::log::work::ParkReason;
+use crate::log::{Appended, NewEvent};
+use crate::store::subscriptions::{Edit, Selection};
+
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Subscribe. The secret is shown only now and on rotation.
+#[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions",
+    request_body = SubscriptionForm,
+    responses((status = 201, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn create(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    JsonBody(body): JsonBody,
+) -> Result<(StatusCode, Json<ChangedView>), Problem> {
+    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+    let tenant = owner(&api, &caller, tenant).await?;
+    check_plugins(&api, tenant, &wish.plugins)?;
+    let created = api.store().create_subscription(tenant, &wish).await?;
+    let mut view = changed(&api, created.id, created.version).await?;
+    view.secret = Some(created.secret.reveal());
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Whose the new subscription is: the caller's tenant, or the one that is named, or `default`.
+async fn owner(api: &Api, caller: &Caller, named: Option<TenantName>) -> Result<TenantId, Problem> {
+    if let Some(id) = scope_of_form(caller, named.as_ref())? {
+        return Ok(id);
+    }
+    let name = named.unwrap_or_else(TenantName::unnamed);
+    Ok(api.store().ensure_tenant(&name).await?)
+}
+
+fn scope_of_form(caller: &Caller, named: Option<&TenantName>) -> Result<Option<TenantId>, Problem> {
+    match (&caller.bound_to, named) {
+        (Some((_, bound_to)), Some(named)) if bound_to != named => Err(Problem::new(
+            Kind::OtherTenant,
+            format!("this key is bound to the tenant {bound_to}"),
+        )),
+        (bound_to, _) => Ok(bound_to.as_ref().map(|(id, _)| *id)),
+    }
+}
+
+fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(), Problem> {
+    let errors: Vec<FieldError> = plugins
+        .iter()
+        .enumerate()
+        .filter_map(|(index, used)| {
+            let (member, detail) = match api.store().catalog().plugin(tenant, &used.name) {
+                None => (
+                    "name",
+                    format!("no plugin is called {}; upload it first", used.name),
+                ),
+                Some(plugin) => {
+                    plugin.digest(used.version).is_none().then_some(())?;
+                    (
+                        "version",
+                        format!("the plugin {} has no such version", used.name),
+                    )
+                }
+            };
+            Some(FieldError {
+                pointer: format!("#/plugins/{index}/{member}"),
+                detail,
+            })
+        })
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::fields(errors))
+    }
+}
+
+async fn changed(
+    api: &Api,
+    id: SubscriptionId,
+    version: ConfigVersion,
+) -> Result<ChangedView, Problem> {
+    let applied = api.applied(version).await;
+    let record = api.store().subscription(id, None).await?;
+    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    Ok(ChangedView {
+        subscription: record.into(),
+        applied,
+        secret: None,
+    })
+}
+
+/// Which subscriptions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SubscriptionQuery {
+    tenant: Option<String>,
+    /// `pending`, `active`, `paused`, `disabled` or `expired`.
+    state: Option<String>,
+    limit: Option<u16>,
+    after: Option<String>,
+}
+
+/// Subscriptions, oldest first.
+#[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", params(SubscriptionQuery),
+    responses((status = 200, body = Page<SubscriptionView>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn list(
+    Reader(caller): Reader,
+    Shared(api): Shared<Api>,
+    Asked(query): Asked<SubscriptionQuery>,
+) -> Result<Json<Page<SubscriptionView>>, Problem> {
+    let limit = limit(query.limit);
+    let tenant = parameter("tenant", query.tenant.as_deref())?;
+    let wanted = Selection {
+        tenant: scope(&api, &caller, tenant.as_ref())?,
+        state: parameter("state", query.state.as_deref())?,
+        after: parameter("after", query.after.as_deref())?,
+        limit: limit + 1,
+    };
+    let rows = api.store().list_subscriptions(wanted).await?;
+    let page = Page::new(rows, limit, |row| row.id, SubscriptionView::from);
+    Ok(Json(page))
+}
+
+/// One subscription.
+#[utoipa::path(get, path = "/v1/subscriptions/{id}", tag = "subscriptions",
+    params(("id" = String, Path)), responses((status = 200, body = SubscriptionView),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn one(
+    Reader(caller): Reader,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+) -> Result<Json<SubscriptionView>, Problem> {
+    let record = api.store().subscription(id, bound(&caller)).await?;
+    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    Ok(Json(record.into()))
+}
+
+async fn edit(api: &Api, caller: &Caller, id: SubscriptionId) -> Result<Edit, Problem> {
+    let edit = api.store().edit_subscription(id, bound(caller)).await?;
+    edit.ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// Replace a subscription: what is left out becomes the default.
+#[utoipa::path(put, path = "/v1/subscriptions/{id}", tag = "subscriptions",
+    params(("id" = String, Path)), request_body = SubscriptionForm,
+    responses((status = 200, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn replace(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<ChangedView>, Problem> {
+    let edit = edit(&api, &caller, id).await?;
+    save(&api, edit, body).await
+}
+
+/// Change a part of a subscription (JSON merge patch: null means the default).
+#[utoipa::path(patch, path = "/v1/subscriptions/{id}", tag = "subscriptions",
+    params(("id" = String, Path)), request_body = SubscriptionForm,
+    responses((status = 200, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn patch(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<ChangedView>, Problem> {
+    let edit = edit(&api, &caller, id).await?;
+    let tenant = edit.record.tenant.1.clone();
+    let choice = ChoiceView::new(tenant, edit.record.wish.clone());
+    let mut merged = serde_json::to_value(choice).expect("a view is plain data");
+    merge(&mut merged, body);
+    save(&api, edit, merged).await
+}
+
+async fn save(api: &Api, edit: Edit, body: Value) -> Result<Json<ChangedView>, Problem> {
+    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+    let (id, owner) = (edit.record.id, edit.record.tenant.clone());
+    if tenant.is_some_and(|tenant| tenant != owner.1) {
+        return Err(Problem::fields(vec![FieldError {
+            pointer: "#/tenant".to_owned(),
+            detail: "cannot change; make a new subscription".to_owned(),
+        }]));
+    }
+    check_plugins(api, owner.0, &wish.plugins)?;
+    let version = edit.save(&wish).await?;
+    let view = changed(api, id, version).await?;
+    // What waited for a plugin may be mended now.
+    api.log().wake(id, &[ParkReason::Plugin]).await?;
+    Ok(Json(view))
+}
+
+/// JSON merge patch (RFC 7396).
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let object = target
+        .as_object_mut()
+        .expect("made one where there was none");
+    for (name, value) in patch {
+        if value.is_null() {
+            object.remove(&name);
+        } else {
+            merge(object.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Unsubscribe. What still waits is cancelled. Again is fine.
+#[utoipa::path(delete, path = "/v1/subscriptions/{id}", tag = "subscriptions",
+    params(("id" = String, Path)), responses((status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn delete(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+) -> Result<StatusCode, Problem> {
+    if let Some(edit) = api.store().edit_subscription(id, bound(&caller)).await? {
+        let version = edit.save_state(State::Deleted, None).await?;
+        api.applied(version).await;
+        // Found deleted when it is its turn, what waits is cancelled.
+        let all = [
+            ParkReason::Paused,
+            ParkReason::Missed,
+            ParkReason::Plugin,
+            ParkReason::Retry,
+        ];
+        api.log().wake(id, &all).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Hold events back until it is resumed; they are kept.
+#[utoipa::path(post, path = "/v1/subscriptions/{id}/pause", tag = "subscriptions",
+    params(("id" = String, Path)), responses((status = 200, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn pause(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+) -> Result<Json<ChangedView>, Problem> {
+    let edit = edit(&api, &caller, id).await?;
+    let state = edit.record.state.0;
+    if !matches!(state, State::Active | State::Paused) {
+        let detail = format!("a subscription that is {state} cannot be paused");
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    let version = edit.save_state(State::Paused, None).await?;
+    Ok(Json(changed(&api, id, version).await?))
+}
+
+/// Deliver again, and what was held back first. Also enables what was disabled.
+#[utoipa::path(post, path = "/v1/subscriptions/{id}/resume", tag = "subscriptions",
+    params(("id" = String, Path)), responses((status = 200, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn resume(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+) -> Result<Json<ChangedView>, Problem> {
+    let edit = edit(&api, &caller, id).await?;
+    let state = edit.record.state.0;
+    if matches!(state, State::Pending | State::Expired) {
+        let detail = format!("a subscription that is {state} cannot be resumed");
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    let version = edit.save_state(State::Active, None).await?;
+    let view = changed(&api, id, version).await?;
+    let held_back = [ParkReason::Paused, ParkReason::Plugin];
+    api.log().wake(id, &held_back).await?;
+    Ok(Json(view))
+}
+
+/// How long the old secret goes on signing.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotateForm {
+    /// 0s to 7d; 24h where it is left out.
+    #[schema(example = "24h")]
+    overlap: Option<String>,
+}
+
+/// Make a new secret; both sign during the overlap.
+#[utoipa::path(post, path = "/v1/subscriptions/{id}/secret/rotate", tag = "subscriptions",
+    params(("id" = String, Path)), request_body = RotateForm,
+    responses((status = 200, body = ChangedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn rotate(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<ChangedView>, Problem> {
+    let overlap = overlap(body)?;
+    let edit = edit(&api, &caller, id).await?;
+    let until = api.store().clock().now().plus(overlap);
+    let old_until = (!overlap.is_zero()).then_some(until);
+    let (secret, version) = api.store().rotate_secret(edit, old_until).await?;
+    let mut view = changed(&api, id, version).await?;
+    view.secret = Some(secret.reveal());
+    Ok(Json(view))
+}
+
+fn overlap(body: Value) -> Result<Duration, Problem> {
+    let refuse = |detail: String| {
+        Problem::fields(vec![FieldError {
+            pointer: "#/overlap".to_owned(),
+            detail,
+        }])
+    };
+    let form: Option<RotateForm> =
+        serde_json::from_value(body).map_err(|error| refuse(error.to_string()))?;
+    let Some(text) = form.and_then(|form| form.overlap) else {
+        return Ok(DEFAULT_OVERLAP);
+    };
+    parse_duration(&text)
+        .map_err(|error| refuse(error.to_string()))
+        .and_then(|overlap| {
+            if overlap > MAX_OVERLAP {
+                Err(refuse("must be at most 7d".to_owned()))
+            } else {
+                Ok(overlap)
+            }
+        })
+}
+
+/// The event that was sent as a test.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TestView {
+    #[schema(value_type = String)]
+    event: EventId,
+}
+
+/// Send a `hookgate.test` event to this subscription alone.
+#[utoipa::path(post, path = "/v1/subscriptions/{id}/test", tag = "subscriptions",
+    params(("id" = String, Path)), responses((status = 202, body = TestView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn test(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    Id(id): Id<SubscriptionId>,
+) -> Result<(StatusCode, Json<TestView>), Problem> {
+    let record = api.store().subscription(id, bound(&caller)).await?;
+    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    if record.state.0 != State::Active {
+        let detail = format!("the subscription is {}; resume it first", record.state.0);
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    let event = NewEvent {
+        tenant: record.tenant.0,
+        event_type: "hookgate.test".into(),
+        attributes: Attributes::default(),
+        data: Bytes::from(format!(r#"{{"subscription":"{id}"}}"#)),
+        targets: vec![id],
+        parked: Vec::new(),
+        idempotency: None,
+    };
+    let appended = api.log().append(vec![event]).await;
+    let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;
+    match appended.first() {
+        Some(Appended::Stored { id, .. }) => {
+            Ok((StatusCode::ACCEPTED, Json(TestView { event: *id })))
+        }
+        _ => Err(Problem::new(Kind::Busy, "try again")),
+    }
+}
