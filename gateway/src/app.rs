@@ -22,7 +22,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use url::Url;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
 use crate::delivery::guard::Guard;
@@ -155,6 +154,7 @@ impl Gateway {
             log: log.clone(),
             metrics: core.metrics.clone(),
             claims,
+            plugins: plugins.clone(),
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(keys.admin.expose())),
                 max_body_bytes: settings.server.max_body_bytes,
@@ -162,7 +162,7 @@ impl Gateway {
             },
             stopping: shutdown.soft(),
         });
-        let router = http::router::router(api, OpenApiRouter::new());
+        let router = http::router::router(api, http::plugins::routes());
         let serving =
             http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
         shutdown.spawn("listener", serving);

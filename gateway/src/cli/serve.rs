@@ -42,7 +42,7 @@ pub async fn run(arguments: ServeArgs, machine: &Machine) -> anyhow::Result<Exit
         write!(out, "{effective}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&settings.process.log);
+    logging::start(&settings.process.log)?;
     let gateway = Gateway::start(settings, machine).await?;
     gateway.shutdown.listen_for_signals()?;
     if gateway.is_new_key {

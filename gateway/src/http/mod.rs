@@ -10,6 +10,8 @@ pub mod input;
 pub mod keys;
 pub mod operating;
 pub mod page;
+mod plugin_view;
+pub mod plugins;
 pub mod problem;
 pub mod router;
 pub mod server;
@@ -27,6 +29,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
+use crate::plugin::Plugins;
 use crate::plugin::claim::ClaimSigner;
 use crate::store::Store;
 use crate::store::feed::Applied;
@@ -40,6 +43,7 @@ pub struct ApiParts {
     pub log: Log,
     pub metrics: Metrics,
     pub claims: ClaimSigner,
+    pub plugins: Plugins,
     pub rules: ApiRules,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
@@ -86,6 +90,11 @@ impl Api {
     }
 
     #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.0.parts.plugins
+    }
+
+    #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
     }
@@ -119,15 +128,19 @@ impl Api {
 
     /// Waits until a change has reached all live nodes, and says so.
     pub async fn applied(&self, version: ConfigVersion) -> AppliedView {
-        match self.store().feed().applied(version).await {
-            Applied::Everywhere => AppliedView {
-                applied: true,
-                missing_nodes: Vec::new(),
-            },
-            Applied::Missing(nodes) => AppliedView {
-                applied: false,
-                missing_nodes: nodes.into_iter().map(|node| node.get()).collect(),
-            },
+        self.store().feed().applied(version).await.into()
+    }
+}
+
+impl From<Applied> for AppliedView {
+    fn from(applied: Applied) -> Self {
+        let missing_nodes = match applied {
+            Applied::Everywhere => Vec::new(),
+            Applied::Missing(nodes) => nodes.into_iter().map(|node| node.get()).collect(),
+        };
+        Self {
+            applied: missing_nodes.is_empty(),
+            missing_nodes,
         }
     }
 }
