@@ -16,9 +16,9 @@ use hookgate::log::{
 };
 use hookgate::telemetry::metrics::Metrics;
 use hookgate_tests::wait::until;
-use hookgate_tests::{Database, fresh_database};
-use sqlx::PgPool;
+use hookgate_tests::{Cluster, Database, Durability, fresh_database};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgPool};
 use tokio::sync::{mpsc, watch};
 
 fn clock() -> Clock {
@@ -464,6 +464,47 @@ async fn sessions_that_are_ended_under_load_lose_nothing() {
         acknowledged.len()
     );
     assert!(repeats < stored, "repeats are what was in flight");
+    let epochs =
+        usize::try_from(count(&pool, "select sum(epoch)::bigint from lane").await).unwrap();
+    assert!(
+        epochs >= rounds,
+        "{epochs} epochs: the sessions were not ended"
+    );
+    node.log.drain(Duration::from_secs(10)).await;
+    assert_eq!(
+        count(&pool, "select count(*) from lane where not is_settled").await,
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_postgres_heals_by_itself_and_loses_nothing() {
+    let cluster = Cluster::start(Durability::Full).await;
+    let database = cluster.fresh_database().await;
+    let node = node(&database, 64).await;
+    let delivered = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(engine(node.ready, Arc::clone(&delivered)));
+    let acknowledged: Arc<parking_lot::Mutex<Vec<EventId>>> = Arc::default();
+    let producing = tokio::spawn(produce(node.log.clone(), 3000, Arc::clone(&acknowledged)));
+    for stored in [500, 1500, 2500] {
+        until("some were stored", || async {
+            (acknowledged.lock().len() > stored).then_some(())
+        })
+        .await;
+        cluster.kill_9();
+        // The kill is only asked for: what still answers is the server that is about to end.
+        until("Postgres is gone", || async {
+            let connection = sqlx::PgConnection::connect_with(&options(&database)).await;
+            connection.is_err().then_some(())
+        })
+        .await;
+        cluster.start_again().await;
+    }
+    producing.await.unwrap();
+    let pool = database.pool_when_up().await;
+    balanced(&pool).await;
+    let acknowledged = std::mem::take(&mut *acknowledged.lock());
+    all_are_there(&pool, &acknowledged).await;
     node.log.drain(Duration::from_secs(10)).await;
     assert_eq!(
         count(&pool, "select count(*) from lane where not is_settled").await,
@@ -520,4 +561,96 @@ fn a_node_that_dies_is_taken_over_and_loses_nothing() {
         );
         first.log.drain(Duration::from_secs(10)).await;
     });
+}
+
+#[tokio::test]
+async fn the_hot_statements_stay_on_their_indexes() {
+    let database = fresh_database().await;
+    let pool = database.pool().await;
+    let mut node = node(&database, 64).await;
+    for target in 0..50 {
+        store(&node.log, event(&[target])).await;
+        node.ready
+            .recv()
+            .await
+            .unwrap()
+            .into_iter()
+            .for_each(deliver);
+    }
+    sqlx::raw_sql("analyze").execute(&pool).await.unwrap();
+    for (name, statement, parameters) in [
+        (
+            "append",
+            include_str!("../../gateway/queries/append.sql"),
+            20,
+        ),
+        (
+            "known_keys",
+            include_str!("../../gateway/queries/known_keys.sql"),
+            2,
+        ),
+        (
+            "complete_lane",
+            include_str!("../../gateway/queries/complete_lane.sql"),
+            19,
+        ),
+        (
+            "complete_parked",
+            include_str!("../../gateway/queries/complete_parked.sql"),
+            20,
+        ),
+        (
+            "recover",
+            include_str!("../../gateway/queries/recover.sql"),
+            4,
+        ),
+        (
+            "scan_due",
+            include_str!("../../gateway/queries/scan_due.sql"),
+            5,
+        ),
+        (
+            "scan_subscription",
+            include_str!("../../gateway/queries/scan_subscription.sql"),
+            4,
+        ),
+        (
+            "load_events",
+            include_str!("../../gateway/queries/load_events.sql"),
+            2,
+        ),
+        ("beat", include_str!("../../gateway/queries/beat.sql"), 6),
+    ] {
+        let plan = plan(&database, statement, parameters).await;
+        for table in ["event", "attempt", "parked", "idempotency"] {
+            let scans = plan.lines().filter(|line| {
+                line.contains("Seq Scan on") && line.contains(&format!("Seq Scan on {table}"))
+            });
+            assert_eq!(scans.count(), 0, "{name} scans {table}:\n{plan}");
+        }
+    }
+}
+
+/// As the log's own sessions plan it: without looking at parameters.
+async fn plan(database: &Database, statement: &str, parameters: usize) -> String {
+    use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+    let options = options(database).options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
+    ]);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let prepare = format!("prepare hot as {statement}");
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+        .await
+        .unwrap();
+    let nulls = vec!["null"; parameters].join(", ");
+    let explain = format!("explain execute hot ({nulls})");
+    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    lines.join("\n")
 }
