@@ -91,22 +91,8 @@ impl Gateway {
     /// # Errors
     /// Names the part that could not be started and why.
     pub async fn start(settings: Settings, machine: &Machine) -> anyhow::Result<Self> {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("could not listen on {address}; is it taken? HOOKGATE_LISTEN sets another")
-        })?;
-        let address = listener
-            .local_addr()
-            .context("could not read the listener's address")?;
-        let public_url = match &settings.server.public_url {
-            Some(url) => url.clone(),
-            None => Url::parse(&format!("http://{address}"))
-                .context("the listener's address is no URL")?,
-        };
-
-        let random = Random::new(|bytes| {
-            getrandom::fill(bytes).expect("the operating system has randomness")
-        });
+        let (listener, address, public_url) = listen(&settings).await?;
+        let random = system_random();
         let clock = system_clock();
         let metrics = Metrics::new();
         let shutdown = Shutdown::new();
@@ -149,19 +135,7 @@ impl Gateway {
         let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
-        let api = Api::new(ApiParts {
-            store: core.store.clone(),
-            log: log.clone(),
-            metrics: core.metrics.clone(),
-            claims,
-            plugins: plugins.clone(),
-            rules: ApiRules {
-                admin_key: Some(crate::store::keys::hash(keys.admin.expose())),
-                max_body_bytes: settings.server.max_body_bytes,
-                targets: settings.delivery.targets.clone(),
-            },
-            stopping: shutdown.soft(),
-        });
+        let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
         let serving =
             http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
@@ -314,6 +288,22 @@ impl Core<'_> {
         Ok(plugins)
     }
 
+    fn api(&self, log: &Log, plugins: &Plugins, claims: ClaimSigner, admin_key: &Secret) -> Api {
+        Api::new(ApiParts {
+            store: self.store.clone(),
+            log: log.clone(),
+            metrics: self.metrics.clone(),
+            claims,
+            plugins: plugins.clone(),
+            rules: ApiRules {
+                admin_key: Some(crate::store::keys::hash(admin_key.expose())),
+                max_body_bytes: self.settings.server.max_body_bytes,
+                targets: self.settings.delivery.targets.clone(),
+            },
+            stopping: self.shutdown.soft(),
+        })
+    }
+
     fn delivery(
         &self,
         log: &Log,
@@ -358,6 +348,29 @@ impl Core<'_> {
 #[must_use]
 pub fn system_clock() -> Clock {
     Clock::new(|| Timestamp::from(OffsetDateTime::now_utc()))
+}
+
+/// The operating system's source.
+fn system_random() -> Random {
+    Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"))
+}
+
+/// First of all, so that a taken port is told before anything else is started.
+async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr, Url)> {
+    let wanted = settings.server.listen;
+    let listener = TcpListener::bind(wanted).await.with_context(|| {
+        format!("could not listen on {wanted}; is it taken? HOOKGATE_LISTEN sets another")
+    })?;
+    let address = listener
+        .local_addr()
+        .context("could not read the listener's address")?;
+    let public_url = match &settings.server.public_url {
+        Some(url) => url.clone(),
+        None => {
+            Url::parse(&format!("http://{address}")).context("the listener's address is no URL")?
+        }
+    };
+    Ok((listener, address, public_url))
 }
 
 /// Given keys, or those in the data folder, made where there are none. Nodes that share a database

@@ -41,6 +41,8 @@ enum Command {
     Subscriptions(cli::subscriptions::SubscriptionsArgs),
     /// Make, list and revoke API keys
     Keys(cli::keys::KeysArgs),
+    /// Build plugins, try them out and bring them to a gateway
+    Plugin(cli::plugin::PluginArgs),
     /// What is missing or unsafe on this machine, and how to mend it
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database
@@ -96,6 +98,7 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Deliveries(arguments) => cli::deliveries::run(arguments).await,
         Command::Subscriptions(arguments) => cli::subscriptions::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
+        Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)

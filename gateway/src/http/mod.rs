@@ -10,7 +10,7 @@ pub mod input;
 pub mod keys;
 pub mod operating;
 pub mod page;
-mod plugin_view;
+pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
 pub mod router;

@@ -74,7 +74,6 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
 }
 
 /// The API, ready to be served.
-#[must_use]
 pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
     let (routes, document) = described(more).split_for_parts();
     let document = document.to_json().expect("the document is plain data");
