@@ -1,6 +1,7 @@
 //! Hookgate, a hook gateway that anybody can extend with WebAssembly plugins.
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;

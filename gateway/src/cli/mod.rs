@@ -11,4 +11,5 @@ mod local_receiver;
 mod output;
 mod query;
 pub mod send;
+pub mod serve;
 pub mod subscriptions;

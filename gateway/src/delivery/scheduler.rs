@@ -54,6 +54,12 @@ struct Slot {
     signals: mpsc::UnboundedSender<Signal>,
 }
 
+impl Slot {
+    fn set(&mut self, signal: Signal) {
+        self.signal = Some(signal);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(signal) = self.signal.take() {
@@ -258,7 +264,7 @@ impl Scheduler {
         let mut slot = self.slot(Signal::Sent(place, None));
         self.tasks.spawn(async move {
             let report = courier.attempt(&subscription, waiting.item).await;
-            slot.signal = Some(Signal::Sent(place, report));
+            slot.set(Signal::Sent(place, report));
         });
     }
 
@@ -267,12 +273,12 @@ impl Scheduler {
         let courier = self.parts.courier.clone();
         let Some(subscription) = self.parts.subscriptions.subscription(place.subscription) else {
             // Gone between two look-ups: sending it settles it.
-            slot.signal = Some(Signal::Prepared(place, batch));
+            slot.set(Signal::Prepared(place, batch));
             return;
         };
         self.tasks.spawn(async move {
             let passed = courier.prepare(&subscription, batch).await;
-            slot.signal = Some(Signal::Prepared(place, passed));
+            slot.set(Signal::Prepared(place, passed));
         });
     }
 

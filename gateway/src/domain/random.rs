@@ -18,6 +18,10 @@ impl Random {
         Self(Arc::new(fill))
     }
 
+    pub fn fill(&self, bytes: &mut [u8]) {
+        (self.0)(bytes);
+    }
+
     #[must_use]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];

@@ -19,55 +19,83 @@ pub mod subscriptions;
 pub mod tenants;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::config::{Secret, ServerConfig};
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
+use crate::plugin::Plugins;
 use crate::plugin::claim::ClaimSigner;
 use crate::store::Store;
 use crate::store::feed::Applied;
+use crate::store::keys::hash;
 use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 
+pub use server::serve;
+
 /// What the API calls on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiParts {
+    pub ingest: Ingest,
     pub store: Store,
     pub log: Log,
-    pub metrics: Metrics,
+    pub plugins: Plugins,
     pub claims: ClaimSigner,
-    pub rules: ApiRules,
+    pub metrics: Metrics,
+    /// The key that is always there.
+    pub admin_key: Secret,
+    pub targets: TargetRules,
+    pub limits: Limits,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
 }
 
-/// What the configuration says about requests.
-#[derive(Clone, Debug)]
-pub struct ApiRules {
-    pub admin_key: Option<KeyHash>,
+/// Bounds of requests and connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body, of many events excepted.
     pub max_body_bytes: usize,
-    pub targets: TargetRules,
+    /// Longest wait for a request's headers.
+    pub header_timeout: Duration,
+    pub max_connections: usize,
+}
+
+impl From<&ServerConfig> for Limits {
+    fn from(config: &ServerConfig) -> Self {
+        Self {
+            max_body_bytes: config.max_body_bytes,
+            header_timeout: config.header_timeout,
+            max_connections: config.max_connections.get(),
+        }
+    }
 }
 
 /// The state of all handlers. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     parts: ApiParts,
-    ingest: Ingest,
+    admin_key: KeyHash,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
 }
 
 impl Api {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
-        Self(Arc::new(Shared { parts, ingest }))
+        let admin_key = hash(parts.admin_key.expose());
+        Self(Arc::new(Shared { parts, admin_key }))
     }
 
     #[must_use]
@@ -77,12 +105,17 @@ impl Api {
 
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
-        &self.0.ingest
+        &self.0.parts.ingest
     }
 
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.0.parts.log
+    }
+
+    #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.0.parts.plugins
     }
 
     #[must_use]
@@ -105,16 +138,16 @@ impl Api {
             .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
     }
 
-    fn admin_key(&self) -> Option<&KeyHash> {
-        self.0.parts.rules.admin_key.as_ref()
+    fn admin_key(&self) -> &KeyHash {
+        &self.0.admin_key
     }
 
     fn max_body_bytes(&self) -> usize {
-        self.0.parts.rules.max_body_bytes
+        self.0.parts.limits.max_body_bytes
     }
 
     fn targets(&self) -> &TargetRules {
-        &self.0.parts.rules.targets
+        &self.0.parts.targets
     }
 
     /// Waits until a change has reached all live nodes, and says so.

@@ -204,6 +204,12 @@ impl Log {
         self.beats.clone()
     }
 
+    /// Says whether this node still hears from its database; without, it starts no attempt.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.shared.ctx.pulse.clone()
+    }
+
     /// Completes when a task of the log ended although nobody asked it to: end the process, so
     /// that another takes over.
     pub async fn ended_early(&self) {

@@ -1,0 +1,361 @@
+//! The only place that knows all parts: makes them, hands each what it needs, and stops them in
+//! order.
+//!
+//! Time, randomness and the program's own path are read here and passed on. Decides nothing about
+//! an event.
+
+mod adapters;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures_util::FutureExt as _;
+use hookgate_plugin_host::{CompileWorker, HostConfig, Limits, PluginHost, PoolSize};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
+use crate::delivery::guard::Guard;
+use crate::delivery::resolver::SystemLookup;
+use crate::delivery::sender::{Sender, SenderParts};
+use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::ids::NodeId;
+use crate::domain::random::Random;
+use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
+use crate::ingest::accept::Ingest;
+use crate::lifecycle::Shutdown;
+use crate::log::work::{ParkReason, Work};
+use crate::log::{Log, LogConfig, LogParts};
+use crate::plugin::claim::ClaimSigner;
+use crate::plugin::folder::{Folder, FolderPlaces};
+use crate::plugin::{PluginParts, Plugins};
+use crate::store::feed::Feed;
+use crate::store::preflight::{self, Safety};
+use crate::store::seal::{self, Sealer};
+use crate::store::{Store, migrate};
+use crate::telemetry::metrics::Metrics;
+use crate::http;
+
+/// Batches of work between the log and the delivery engine.
+const READY_BATCHES: usize = 256;
+/// Time that requests have to finish once nothing new is taken.
+const DRAIN_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the operating system gives: read once, in `main`.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub environment: Environment,
+    /// The running program; compile workers and the supervisor of Postgres are started from it.
+    pub program: PathBuf,
+}
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Gateway {
+    pub address: SocketAddr,
+    /// Given or made; for the demo and for the line that says how to begin.
+    pub admin_key: Secret,
+    /// Whether the key was made just now, so that it is shown once.
+    pub is_new_key: bool,
+    pub shutdown: Shutdown,
+    parts: Running,
+}
+
+struct Running {
+    embedded: Option<Embedded>,
+    pool: PgPool,
+    log: Log,
+    delivery: Delivery,
+    plugins: Plugins,
+}
+
+/// The two keys of a deployment, from the settings or from the data folder.
+struct Keys {
+    admin: Secret,
+    is_new: bool,
+    master: MasterKey,
+}
+
+impl Gateway {
+    /// Starts everything; ready when it returns.
+    ///
+    /// # Errors
+    /// Names the part that could not be started and why.
+    pub async fn start(settings: Settings, machine: &Machine) -> anyhow::Result<Self> {
+        let address = settings.server.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("could not listen on {address}; is it taken? HOOKGATE_LISTEN sets another"))?;
+        let address = listener.local_addr().context("could not read the listener's address")?;
+        let public_url = match &settings.server.public_url {
+            Some(url) => url.clone(),
+            None => Url::parse(&format!("http://{address}")).context("the listener's address is no URL")?,
+        };
+
+        let random = Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"));
+        let clock = system_clock();
+        let metrics = Metrics::new();
+        let shutdown = Shutdown::new();
+        std::fs::create_dir_all(&settings.process.data_dir)
+            .with_context(|| format!("could not make the data folder {}", settings.process.data_dir.display()))?;
+        let keys = keys(&settings, &random)?;
+
+        let (embedded, database) = database(&settings, machine).await?;
+        let pool = pool(&settings, database.clone()).await?;
+        let master = seal::MasterKey::new(*keys.master.bytes());
+        let sealer = Sealer::new(1, &master);
+        let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
+        let node = crate::log::join(&pool, &address.to_string()).await?;
+        feed.announce_as(node).await?;
+        shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), adapters::randomness(&random));
+
+        let (ready, work) = mpsc::channel(READY_BATCHES);
+        let core = Core { settings: &settings, machine, store, clock, random, metrics, shutdown: shutdown.clone() };
+        let log = core.log(database, pool.clone(), node, ready).await?;
+        let plugins = core.plugins(&log).await?;
+        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
+        let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
+
+        let api = http::ApiParts {
+            ingest: Ingest::new(core.store.clone(), log.clone()),
+            store: core.store.clone(),
+            log: log.clone(),
+            plugins: plugins.clone(),
+            claims,
+            metrics: core.metrics.clone(),
+            admin_key: keys.admin.clone(),
+            targets: settings.delivery.targets.clone(),
+            limits: http::Limits::from(&settings.server),
+            stopping: shutdown.soft(),
+        };
+        shutdown.spawn("listener", http::serve(listener, api, shutdown.clone()));
+        info!(listen.address = %address, node.id = node.get(), "gateway is ready");
+        let parts = Running { embedded, pool, log, delivery, plugins };
+        Ok(Self { address, admin_key: keys.admin, is_new_key: keys.is_new, shutdown, parts })
+    }
+
+    /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
+    /// write down what came of it, leave the database.
+    ///
+    /// # Errors
+    /// The fault that ended the process, where it was not asked to end.
+    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let Running { embedded, pool, log, delivery, plugins } = self.parts;
+        tokio::select! {
+            () = self.shutdown.stopping() => {}
+            () = log.ended_early() => self.shutdown.stop(),
+        }
+        let ended = self.shutdown.finish(DRAIN_WITHIN).await;
+        delivery.drain(DRAIN_WITHIN).await;
+        log.drain(Duration::from_secs(5)).await;
+        drop(plugins);
+        pool.close().await;
+        if let Some(embedded) = embedded {
+            embedded.stop().await;
+        }
+        info!("gateway has stopped");
+        Ok(ended?)
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// What most parts are made from.
+struct Core<'a> {
+    settings: &'a Settings,
+    machine: &'a Machine,
+    store: Store,
+    clock: Clock,
+    random: Random,
+    metrics: Metrics,
+    shutdown: Shutdown,
+}
+
+impl Core<'_> {
+    async fn log(
+        &self,
+        database: PgConnectOptions,
+        pool: PgPool,
+        node: NodeId,
+        ready: mpsc::Sender<Vec<Work>>,
+    ) -> anyhow::Result<Log> {
+        let config = LogConfig { retention: self.settings.retention.events, ..LogConfig::default() };
+        let parts = LogParts {
+            database,
+            pool,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            node,
+            config_seen: self.store.catalog().changed(),
+            ready,
+            config,
+        };
+        let log = Log::start(parts).await.context("could not start the event log")?;
+        let (beats, feed) = (log.beats(), self.store.feed().clone());
+        self.shutdown.spawn("beats", adapters::follow_beats(beats, feed, self.shutdown.soft()));
+        Ok(log)
+    }
+
+    async fn plugins(&self, log: &Log) -> anyhow::Result<Plugins> {
+        let data_dir = &self.settings.process.data_dir;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let host = PluginHost::start(HostConfig {
+            cache_dir: data_dir.join("plugin-cache"),
+            compile_worker: CompileWorker {
+                program: self.machine.program.clone(),
+                arguments: vec!["compile-worker".to_owned()],
+            },
+            threads: self.settings.plugins.threads.map_or(cores, std::num::NonZeroUsize::get),
+            limits: Limits::default(),
+            pool: PoolSize::default(),
+        })?;
+        let waking = log.clone();
+        let plugins = Plugins::new(PluginParts {
+            host,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            wake: Arc::new(move |subscription| {
+                let log = waking.clone();
+                async move {
+                    if let Err(error) = log.wake(subscription, &[ParkReason::Plugin]).await {
+                        warn!(%subscription, %error, "deliveries that wait for a plugin could not be woken");
+                    }
+                }
+                .boxed()
+            }),
+        });
+        plugins.install_shipped().await;
+        let places = FolderPlaces {
+            folder: self.settings.plugins.folder.clone(),
+            memory: data_dir.join("plugin-folder.json"),
+        };
+        let folder = Folder::open(plugins.clone(), places).with_context(|| {
+            format!("could not watch the plugin folder {}", self.settings.plugins.folder.display())
+        })?;
+        self.shutdown.spawn("plugin folder", folder.run(self.shutdown.soft()));
+        self.shutdown.spawn("plugins", plugins.clone().run(self.shutdown.soft()));
+        Ok(plugins)
+    }
+
+    fn delivery(
+        &self,
+        log: &Log,
+        pipeline: crate::plugin::Pipeline,
+        ready: mpsc::Receiver<Vec<Work>>,
+    ) -> Delivery {
+        let settings = &self.settings.delivery;
+        let bounds = Bounds { max_in_flight: settings.max_in_flight.get(), ..DeliveryConfig::default().bounds };
+        let sender = Sender::new(SenderParts {
+            guard: Guard::new(settings.targets.clone()),
+            lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
+            roots: adapters::trusted_roots(),
+            clock: self.clock.clone(),
+        });
+        let pulse = log.pulse();
+        Delivery::start(DeliveryParts {
+            config: DeliveryConfig { bounds, retry_schedule: settings.retry_schedule.clone() },
+            ready,
+            outside: Outside {
+                subscriptions: Arc::new(adapters::CatalogSubscriptions(self.store.catalog().clone())),
+                transform: Arc::new(adapters::PluginTransform(pipeline)),
+                disable: adapters::disable(self.store.clone()),
+                may_start: Arc::new(move || pulse.is_fresh()),
+            },
+            sender,
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            metrics: self.metrics.clone(),
+        })
+    }
+}
+
+/// The system's clock, not yet corrected by the database's.
+#[must_use]
+pub fn system_clock() -> Clock {
+    Clock::new(|| Timestamp::from(OffsetDateTime::now_utc()))
+}
+
+/// Given keys, or those in the data folder, made where there are none. Nodes that share a database
+/// must share the master key, so beside `DATABASE_URL` it has to be given.
+fn keys(settings: &Settings, random: &Random) -> anyhow::Result<Keys> {
+    let data_dir = &settings.process.data_dir;
+    let master = match &settings.access.master_key {
+        Some(key) => key.clone(),
+        None => KeyFile::master(data_dir).master_key(&random.bytes())?.key,
+    };
+    let (admin, is_new) = match &settings.access.admin_key {
+        Some(key) => (key.clone(), false),
+        None => {
+            let kept = KeyFile::admin(data_dir).admin_key(&random.bytes())?;
+            (kept.key, kept.is_new)
+        }
+    };
+    Ok(Keys { admin, is_new, master })
+}
+
+/// The database that is named, or an embedded one; either has passed the start-up check.
+async fn database(
+    settings: &Settings,
+    machine: &Machine,
+) -> anyhow::Result<(Option<Embedded>, PgConnectOptions)> {
+    let (embedded, url) = if let Some(url) = &settings.database.url {
+        (None, url.expose().to_owned())
+    } else {
+        let embedded = Embedded::start(EmbeddedConfig {
+            data_dir: settings.process.data_dir.clone(),
+            search: Search {
+                named: settings.database.pg_bin.clone(),
+                path: machine.environment.path(),
+            },
+            program: machine.program.clone(),
+            durability: Durability::Full,
+            identity: None,
+        })
+        .await?;
+        let url = embedded.url().to_owned();
+        (Some(embedded), url)
+    };
+    let options = PgConnectOptions::from_str(&url)
+        .context("DATABASE_URL is not the address of a Postgres database")?
+        .application_name("hookgate")
+        .options([("search_path", "hookgate")]);
+    let safety = if settings.database.allow_unsafe { Safety::UnsafeAllowed } else { Safety::Required };
+    let facts = preflight::check(&options, safety).await?;
+    if !facts.unsafe_settings.is_empty() {
+        warn!(settings = ?facts.unsafe_settings, "this Postgres may lose what it confirmed");
+    }
+    Ok((embedded, options))
+}
+
+async fn pool(settings: &Settings, database: PgConnectOptions) -> anyhow::Result<PgPool> {
+    let max = u32::try_from(settings.database.max_connections.get()).unwrap_or(u32::MAX);
+    let pool = PgPoolOptions::new()
+        .max_connections(max)
+        .min_connections(0)
+        .idle_timeout(Duration::from_secs(60))
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(database)
+        .await
+        .context("could not connect to the database")?;
+    migrate(&pool).await?;
+    if pool.is_closed() {
+        bail!("the database closed the connection");
+    }
+    Ok(pool)
+}

@@ -1,0 +1,127 @@
+//! Where neighbours meet that must not see each other: small translations, no decisions.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use rustls::RootCertStore;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::delivery::transform::{
+    Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
+};
+use crate::delivery::{Disable, Subscriptions};
+use crate::domain::event::Event;
+use crate::domain::ids::SubscriptionId;
+use crate::domain::random::Random;
+use crate::domain::subscription::{State, Subscription};
+use crate::log::Beat;
+use crate::plugin::{self, Pipeline};
+use crate::store::catalog::Catalog;
+use crate::store::feed::Feed;
+use crate::store::{Randomness, Store};
+
+/// The delivery engine's view of the configuration.
+pub(super) struct CatalogSubscriptions(pub(super) Catalog);
+
+impl Subscriptions for CatalogSubscriptions {
+    fn subscription(&self, id: SubscriptionId) -> Option<Arc<Subscription>> {
+        self.0.subscription(id)
+    }
+}
+
+/// The delivery engine's view of the plugins.
+pub(super) struct PluginTransform(pub(super) Pipeline);
+
+impl Transform for PluginTransform {
+    fn run(
+        &self,
+        subscription: Arc<Subscription>,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Vec<Prepared>> {
+        let pipeline = self.0.clone();
+        async move {
+            let prepared = pipeline.run(&subscription, events).await;
+            prepared.into_iter().map(translate).collect()
+        }
+        .boxed()
+    }
+}
+
+fn translate(prepared: plugin::Prepared) -> Prepared {
+    let result = match prepared.result {
+        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(Outgoing {
+            content_type: outgoing.content_type,
+            data: outgoing.data,
+            headers: outgoing.headers,
+        }),
+        plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
+        plugin::PipelineResult::Failed { plugin, kind, reason, on_error, retry_later } => {
+            PipelineResult::Failed(PluginFailure {
+                plugin,
+                kind,
+                reason,
+                on_error,
+                retry: retry_later.then_some(RetryWhen::BySchedule),
+            })
+        }
+    };
+    Prepared { result, ran: prepared.ran }
+}
+
+/// Disables a subscription whose receiver is gone.
+pub(super) fn disable(store: Store) -> Disable {
+    Arc::new(move |subscription, reason| {
+        let store = store.clone();
+        async move {
+            if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
+                warn!(%subscription, %error, "subscription could not be disabled");
+            }
+        }
+        .boxed()
+    })
+}
+
+pub(super) fn randomness(random: &Random) -> Randomness {
+    let random = random.clone();
+    Arc::new(move |bytes| random.fill(bytes))
+}
+
+/// The net below the database's notifications: where a beat saw a newer configuration, it is
+/// fetched.
+pub(super) async fn follow_beats(
+    mut beats: watch::Receiver<Beat>,
+    feed: Feed,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = beats.changed() => if changed.is_err() {
+                return stop.cancelled().await;
+            }
+        }
+        let seen = beats.borrow_and_update().config;
+        if seen > feed.catalog().version()
+            && let Err(error) = feed.refresh().await
+        {
+            warn!(%error, "configuration could not be refreshed");
+        }
+    }
+}
+
+/// The certificates that the operating system trusts.
+pub(super) fn trusted_roots() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        warn!(%error, "a certificate of the system could not be read");
+    }
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        error!("no trusted certificates were found: install ca-certificates, or no https receiver can be called");
+    }
+    roots
+}

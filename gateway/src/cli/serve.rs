@@ -1,0 +1,53 @@
+//! `hookgate serve`: the gateway in the foreground, until a signal ends it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::app::{Gateway, Machine};
+use crate::config::{Environment, Flags, Settings};
+use crate::telemetry::logging;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without DATABASE_URL, Hookgate keeps a private Postgres in its data folder. \
+The first start makes an admin key and prints it once; it stays in the data folder.\n\n\
+Stop with Ctrl-C: requests are refused, what is in flight is finished, then it ends. Once more ends at once.")]
+pub struct ServeArgs {
+    #[command(flatten)]
+    flags: Flags,
+    /// Print the settings and where each comes from, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl ServeArgs {
+    /// Threads for the runtime, where the settings name a number. Wrong settings are told by
+    /// [`run`].
+    #[must_use]
+    pub fn worker_threads(&self, environment: &Environment) -> Option<usize> {
+        let (settings, _) = Settings::load(&self.flags, environment).ok()?;
+        settings.process.worker_threads.map(Into::into)
+    }
+}
+
+/// # Errors
+/// All wrong settings at once, or the part that could not be started.
+pub async fn run(arguments: ServeArgs, machine: &Machine) -> anyhow::Result<ExitCode> {
+    let (settings, effective) = Settings::load(&arguments.flags, &machine.environment)?;
+    let mut out = std::io::stdout();
+    if arguments.print_config {
+        write!(out, "{effective}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    logging::start(&settings.process.log);
+    let gateway = Gateway::start(settings, machine).await?;
+    gateway.shutdown.listen_for_signals()?;
+    if gateway.is_new_key {
+        writeln!(out, "admin key, shown only now: {}", gateway.admin_key.expose())?;
+    }
+    writeln!(out, "hookgate listens on http://{}", gateway.address)?;
+    out.flush()?;
+    gateway.run_until_stopped().await?;
+    Ok(ExitCode::SUCCESS)
+}
