@@ -32,7 +32,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
-use crate::ingest::accept::Ingest;
+use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -44,7 +44,6 @@ use crate::store::preflight::{self, Safety};
 use crate::store::seal::{self, Sealer};
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
-use crate::http;
 
 /// Batches of work between the log and the delivery engine.
 const READY_BATCHES: usize = 256;
@@ -92,22 +91,17 @@ impl Gateway {
     /// # Errors
     /// Names the part that could not be started and why.
     pub async fn start(settings: Settings, machine: &Machine) -> anyhow::Result<Self> {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("could not listen on {address}; is it taken? HOOKGATE_LISTEN sets another"))?;
-        let address = listener.local_addr().context("could not read the listener's address")?;
-        let public_url = match &settings.server.public_url {
-            Some(url) => url.clone(),
-            None => Url::parse(&format!("http://{address}")).context("the listener's address is no URL")?,
-        };
-
-        let random = Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"));
+        let (listener, address, public_url) = listen(&settings).await?;
+        let random = system_random();
         let clock = system_clock();
         let metrics = Metrics::new();
         let shutdown = Shutdown::new();
-        std::fs::create_dir_all(&settings.process.data_dir)
-            .with_context(|| format!("could not make the data folder {}", settings.process.data_dir.display()))?;
+        std::fs::create_dir_all(&settings.process.data_dir).with_context(|| {
+            format!(
+                "could not make the data folder {}",
+                settings.process.data_dir.display()
+            )
+        })?;
         let keys = keys(&settings, &random)?;
 
         let (embedded, database) = database(&settings, machine).await?;
@@ -118,31 +112,49 @@ impl Gateway {
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), adapters::randomness(&random));
+        let store = Store::new(
+            pool.clone(),
+            sealer,
+            feed,
+            clock.clone(),
+            adapters::randomness(&random),
+        );
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
-        let core = Core { settings: &settings, machine, store, clock, random, metrics, shutdown: shutdown.clone() };
+        let core = Core {
+            settings: &settings,
+            machine,
+            store,
+            clock,
+            random,
+            metrics,
+            shutdown: shutdown.clone(),
+        };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
         let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
-        let api = http::ApiParts {
-            ingest: Ingest::new(core.store.clone(), log.clone()),
-            store: core.store.clone(),
-            log: log.clone(),
-            plugins: plugins.clone(),
-            claims,
-            metrics: core.metrics.clone(),
-            admin_key: keys.admin.clone(),
-            targets: settings.delivery.targets.clone(),
-            limits: http::Limits::from(&settings.server),
-            stopping: shutdown.soft(),
-        };
-        shutdown.spawn("listener", http::serve(listener, api, shutdown.clone()));
+        let api = core.api(&log, &plugins, claims, &keys.admin);
+        let router = http::router::router(api, http::plugins::routes());
+        let serving =
+            http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
+        shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
-        let parts = Running { embedded, pool, log, delivery, plugins };
-        Ok(Self { address, admin_key: keys.admin, is_new_key: keys.is_new, shutdown, parts })
+        let parts = Running {
+            embedded,
+            pool,
+            log,
+            delivery,
+            plugins,
+        };
+        Ok(Self {
+            address,
+            admin_key: keys.admin,
+            is_new_key: keys.is_new,
+            shutdown,
+            parts,
+        })
     }
 
     /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
@@ -151,7 +163,13 @@ impl Gateway {
     /// # Errors
     /// The fault that ended the process, where it was not asked to end.
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let Running { embedded, pool, log, delivery, plugins } = self.parts;
+        let Running {
+            embedded,
+            pool,
+            log,
+            delivery,
+            plugins,
+        } = self.parts;
         tokio::select! {
             () = self.shutdown.stopping() => {}
             () = log.ended_early() => self.shutdown.stop(),
@@ -194,7 +212,10 @@ impl Core<'_> {
         node: NodeId,
         ready: mpsc::Sender<Vec<Work>>,
     ) -> anyhow::Result<Log> {
-        let config = LogConfig { retention: self.settings.retention.events, ..LogConfig::default() };
+        let config = LogConfig {
+            retention: self.settings.retention.events,
+            ..LogConfig::default()
+        };
         let parts = LogParts {
             database,
             pool,
@@ -205,9 +226,14 @@ impl Core<'_> {
             ready,
             config,
         };
-        let log = Log::start(parts).await.context("could not start the event log")?;
+        let log = Log::start(parts)
+            .await
+            .context("could not start the event log")?;
         let (beats, feed) = (log.beats(), self.store.feed().clone());
-        self.shutdown.spawn("beats", adapters::follow_beats(beats, feed, self.shutdown.soft()));
+        self.shutdown.spawn(
+            "beats",
+            adapters::follow_beats(beats, feed, self.shutdown.soft()),
+        );
         Ok(log)
     }
 
@@ -220,7 +246,11 @@ impl Core<'_> {
                 program: self.machine.program.clone(),
                 arguments: vec!["compile-worker".to_owned()],
             },
-            threads: self.settings.plugins.threads.map_or(cores, std::num::NonZeroUsize::get),
+            threads: self
+                .settings
+                .plugins
+                .threads
+                .map_or(cores, std::num::NonZeroUsize::get),
             limits: Limits::default(),
             pool: PoolSize::default(),
         })?;
@@ -246,11 +276,32 @@ impl Core<'_> {
             memory: data_dir.join("plugin-folder.json"),
         };
         let folder = Folder::open(plugins.clone(), places).with_context(|| {
-            format!("could not watch the plugin folder {}", self.settings.plugins.folder.display())
+            format!(
+                "could not watch the plugin folder {}",
+                self.settings.plugins.folder.display()
+            )
         })?;
-        self.shutdown.spawn("plugin folder", folder.run(self.shutdown.soft()));
-        self.shutdown.spawn("plugins", plugins.clone().run(self.shutdown.soft()));
+        self.shutdown
+            .spawn("plugin folder", folder.run(self.shutdown.soft()));
+        self.shutdown
+            .spawn("plugins", plugins.clone().run(self.shutdown.soft()));
         Ok(plugins)
+    }
+
+    fn api(&self, log: &Log, plugins: &Plugins, claims: ClaimSigner, admin_key: &Secret) -> Api {
+        Api::new(ApiParts {
+            store: self.store.clone(),
+            log: log.clone(),
+            metrics: self.metrics.clone(),
+            claims,
+            plugins: plugins.clone(),
+            rules: ApiRules {
+                admin_key: Some(crate::store::keys::hash(admin_key.expose())),
+                max_body_bytes: self.settings.server.max_body_bytes,
+                targets: self.settings.delivery.targets.clone(),
+            },
+            stopping: self.shutdown.soft(),
+        })
     }
 
     fn delivery(
@@ -260,7 +311,10 @@ impl Core<'_> {
         ready: mpsc::Receiver<Vec<Work>>,
     ) -> Delivery {
         let settings = &self.settings.delivery;
-        let bounds = Bounds { max_in_flight: settings.max_in_flight.get(), ..DeliveryConfig::default().bounds };
+        let bounds = Bounds {
+            max_in_flight: settings.max_in_flight.get(),
+            ..DeliveryConfig::default().bounds
+        };
         let sender = Sender::new(SenderParts {
             guard: Guard::new(settings.targets.clone()),
             lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
@@ -269,10 +323,15 @@ impl Core<'_> {
         });
         let pulse = log.pulse();
         Delivery::start(DeliveryParts {
-            config: DeliveryConfig { bounds, retry_schedule: settings.retry_schedule.clone() },
+            config: DeliveryConfig {
+                bounds,
+                retry_schedule: settings.retry_schedule.clone(),
+            },
             ready,
             outside: Outside {
-                subscriptions: Arc::new(adapters::CatalogSubscriptions(self.store.catalog().clone())),
+                subscriptions: Arc::new(adapters::CatalogSubscriptions(
+                    self.store.catalog().clone(),
+                )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
                 disable: adapters::disable(self.store.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
@@ -291,6 +350,29 @@ pub fn system_clock() -> Clock {
     Clock::new(|| Timestamp::from(OffsetDateTime::now_utc()))
 }
 
+/// The operating system's source.
+fn system_random() -> Random {
+    Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"))
+}
+
+/// First of all, so that a taken port is told before anything else is started.
+async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr, Url)> {
+    let wanted = settings.server.listen;
+    let listener = TcpListener::bind(wanted).await.with_context(|| {
+        format!("could not listen on {wanted}; is it taken? HOOKGATE_LISTEN sets another")
+    })?;
+    let address = listener
+        .local_addr()
+        .context("could not read the listener's address")?;
+    let public_url = match &settings.server.public_url {
+        Some(url) => url.clone(),
+        None => {
+            Url::parse(&format!("http://{address}")).context("the listener's address is no URL")?
+        }
+    };
+    Ok((listener, address, public_url))
+}
+
 /// Given keys, or those in the data folder, made where there are none. Nodes that share a database
 /// must share the master key, so beside `DATABASE_URL` it has to be given.
 fn keys(settings: &Settings, random: &Random) -> anyhow::Result<Keys> {
@@ -306,7 +388,11 @@ fn keys(settings: &Settings, random: &Random) -> anyhow::Result<Keys> {
             (kept.key, kept.is_new)
         }
     };
-    Ok(Keys { admin, is_new, master })
+    Ok(Keys {
+        admin,
+        is_new,
+        master,
+    })
 }
 
 /// The database that is named, or an embedded one; either has passed the start-up check.
@@ -335,7 +421,11 @@ async fn database(
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
         .options([("search_path", "hookgate")]);
-    let safety = if settings.database.allow_unsafe { Safety::UnsafeAllowed } else { Safety::Required };
+    let safety = if settings.database.allow_unsafe {
+        Safety::UnsafeAllowed
+    } else {
+        Safety::Required
+    };
     let facts = preflight::check(&options, safety).await?;
     if !facts.unsafe_settings.is_empty() {
         warn!(settings = ?facts.unsafe_settings, "this Postgres may lose what it confirmed");

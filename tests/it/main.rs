@@ -8,6 +8,7 @@ mod crash;
 mod embedded;
 mod github_payloads;
 mod harness;
+mod lane_log;
 mod load;
 mod preflight;
 mod retries;

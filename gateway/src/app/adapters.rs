@@ -58,17 +58,24 @@ fn translate(prepared: plugin::Prepared) -> Prepared {
             headers: outgoing.headers,
         }),
         plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
-        plugin::PipelineResult::Failed { plugin, kind, reason, on_error, retry_later } => {
-            PipelineResult::Failed(PluginFailure {
-                plugin,
-                kind,
-                reason,
-                on_error,
-                retry: retry_later.then_some(RetryWhen::BySchedule),
-            })
-        }
+        plugin::PipelineResult::Failed {
+            plugin,
+            kind,
+            reason,
+            on_error,
+            retry_later,
+        } => PipelineResult::Failed(PluginFailure {
+            plugin,
+            kind,
+            reason,
+            on_error,
+            retry: retry_later.then_some(RetryWhen::BySchedule),
+        }),
     };
-    Prepared { result, ran: prepared.ran }
+    Prepared {
+        result,
+        ran: prepared.ran,
+    }
 }
 
 /// Disables a subscription whose receiver is gone.
@@ -121,7 +128,9 @@ pub(super) fn trusted_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        error!("no trusted certificates were found: install ca-certificates, or no https receiver can be called");
+        error!(
+            "no trusted certificates were found: install ca-certificates, or no https receiver can be called"
+        );
     }
     roots
 }

@@ -34,7 +34,7 @@ pub struct ListenArgs {
     #[arg(long, value_name = "whsec_…", env = "HOOKGATE_SECRET", hide_env_values = true, value_parser = secret)]
     secret: Option<SigningSecret>,
     /// What to answer.
-    #[arg(long, default_value_t = StatusCode::OK)]
+    #[arg(long, default_value = "200")]
     status: StatusCode,
     /// Print bodies whole.
     #[arg(long)]

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod listen;
 mod local_receiver;
 mod output;
+pub mod plugin;
 mod query;
 pub mod send;
 pub mod serve;

@@ -16,7 +16,7 @@ const MAX_CELL_CHARS: usize = 60;
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct Output {
     /// Print the API's answer as JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(super) json: bool,
 }
 

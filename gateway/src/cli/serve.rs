@@ -10,9 +10,11 @@ use crate::config::{Environment, Flags, Settings};
 use crate::telemetry::logging;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without DATABASE_URL, Hookgate keeps a private Postgres in its data folder. \
+#[command(
+    after_help = "Without DATABASE_URL, Hookgate keeps a private Postgres in its data folder. \
 The first start makes an admin key and prints it once; it stays in the data folder.\n\n\
-Stop with Ctrl-C: requests are refused, what is in flight is finished, then it ends. Once more ends at once.")]
+Stop with Ctrl-C: requests are refused, what is in flight is finished, then it ends. Once more ends at once."
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     flags: Flags,
@@ -40,11 +42,15 @@ pub async fn run(arguments: ServeArgs, machine: &Machine) -> anyhow::Result<Exit
         write!(out, "{effective}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&settings.process.log);
+    logging::start(&settings.process.log)?;
     let gateway = Gateway::start(settings, machine).await?;
     gateway.shutdown.listen_for_signals()?;
     if gateway.is_new_key {
-        writeln!(out, "admin key, shown only now: {}", gateway.admin_key.expose())?;
+        writeln!(
+            out,
+            "admin key, shown only now: {}",
+            gateway.admin_key.expose()
+        )?;
     }
     writeln!(out, "hookgate listens on http://{}", gateway.address)?;
     out.flush()?;

@@ -121,9 +121,14 @@ impl Courier {
         passed
     }
 
-    /// Makes one attempt and returns its ticket. None where there is nobody to send it to.
+    /// Makes one attempt and returns its ticket. None where there is nobody to send it to,
+    /// or the work is not ours any more.
     pub(super) async fn attempt(&self, subscription: &Subscription, item: Item) -> Option<Report> {
         let target = subscription.target.as_ref()?;
+        // The lane or bucket that it came from may be another node's by now.
+        if !item.work.ticket.is_current() {
+            return None;
+        }
         let context = &self.context;
         let started = Started::now(&context.clock);
         let Item { work, passed } = item;

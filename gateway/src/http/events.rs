@@ -33,7 +33,7 @@ pub(super) const DEFAULT_WINDOW: Duration = Duration::from_secs(24 * 3600);
 const MAX_DELIVERIES: u16 = 500;
 
 /// An event in Hookgate's own JSON.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[expect(
     dead_code,
     reason = "describes what `ingest::json` reads byte for byte"

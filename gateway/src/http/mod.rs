@@ -10,6 +10,8 @@ pub mod input;
 pub mod keys;
 pub mod operating;
 pub mod page;
+pub mod plugin_view;
+pub mod plugins;
 pub mod problem;
 pub mod router;
 pub mod server;
@@ -19,11 +21,9 @@ pub mod subscriptions;
 pub mod tenants;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Secret, ServerConfig};
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
 use crate::domain::target_url::TargetRules;
@@ -33,69 +33,45 @@ use crate::plugin::Plugins;
 use crate::plugin::claim::ClaimSigner;
 use crate::store::Store;
 use crate::store::feed::Applied;
-use crate::store::keys::hash;
 use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 
-pub use server::serve;
-
 /// What the API calls on.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ApiParts {
-    pub ingest: Ingest,
     pub store: Store,
     pub log: Log,
-    pub plugins: Plugins,
-    pub claims: ClaimSigner,
     pub metrics: Metrics,
-    /// The key that is always there.
-    pub admin_key: Secret,
-    pub targets: TargetRules,
-    pub limits: Limits,
+    pub claims: ClaimSigner,
+    pub plugins: Plugins,
+    pub rules: ApiRules,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
 }
 
-/// Bounds of requests and connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest body, of many events excepted.
+/// What the configuration says about requests.
+#[derive(Clone, Debug)]
+pub struct ApiRules {
+    pub admin_key: Option<KeyHash>,
     pub max_body_bytes: usize,
-    /// Longest wait for a request's headers.
-    pub header_timeout: Duration,
-    pub max_connections: usize,
-}
-
-impl From<&ServerConfig> for Limits {
-    fn from(config: &ServerConfig) -> Self {
-        Self {
-            max_body_bytes: config.max_body_bytes,
-            header_timeout: config.header_timeout,
-            max_connections: config.max_connections.get(),
-        }
-    }
+    pub targets: TargetRules,
 }
 
 /// The state of all handlers. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Api(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     parts: ApiParts,
-    admin_key: KeyHash,
-}
-
-impl std::fmt::Debug for Api {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api").finish_non_exhaustive()
-    }
+    ingest: Ingest,
 }
 
 impl Api {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let admin_key = hash(parts.admin_key.expose());
-        Self(Arc::new(Shared { parts, admin_key }))
+        let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
+        Self(Arc::new(Shared { parts, ingest }))
     }
 
     #[must_use]
@@ -105,7 +81,7 @@ impl Api {
 
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
-        &self.0.parts.ingest
+        &self.0.ingest
     }
 
     #[must_use]
@@ -138,29 +114,33 @@ impl Api {
             .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
     }
 
-    fn admin_key(&self) -> &KeyHash {
-        &self.0.admin_key
+    fn admin_key(&self) -> Option<&KeyHash> {
+        self.0.parts.rules.admin_key.as_ref()
     }
 
     fn max_body_bytes(&self) -> usize {
-        self.0.parts.limits.max_body_bytes
+        self.0.parts.rules.max_body_bytes
     }
 
     fn targets(&self) -> &TargetRules {
-        &self.0.parts.targets
+        &self.0.parts.rules.targets
     }
 
     /// Waits until a change has reached all live nodes, and says so.
     pub async fn applied(&self, version: ConfigVersion) -> AppliedView {
-        match self.store().feed().applied(version).await {
-            Applied::Everywhere => AppliedView {
-                applied: true,
-                missing_nodes: Vec::new(),
-            },
-            Applied::Missing(nodes) => AppliedView {
-                applied: false,
-                missing_nodes: nodes.into_iter().map(|node| node.get()).collect(),
-            },
+        self.store().feed().applied(version).await.into()
+    }
+}
+
+impl From<Applied> for AppliedView {
+    fn from(applied: Applied) -> Self {
+        let missing_nodes = match applied {
+            Applied::Everywhere => Vec::new(),
+            Applied::Missing(nodes) => nodes.into_iter().map(|node| node.get()).collect(),
+        };
+        Self {
+            applied: missing_nodes.is_empty(),
+            missing_nodes,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! lies behind a 5xx goes to the log and never to the caller.
 
 use axum::response::{IntoResponse, Response};
+use hookgate_plugin_host::Check;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -49,6 +50,7 @@ kinds! {
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The media type is not understood here";
     UnknownExpectation = "unknown-expectation", EXPECTATION_FAILED, "The expectation cannot be met";
     IdempotencyMismatch = "idempotency-mismatch", UNPROCESSABLE_ENTITY, "The idempotency key was used with other content";
+    PluginRefused = "plugin-refused", UNPROCESSABLE_ENTITY, "The component is not taken";
     InvalidFields = "invalid-fields", UNPROCESSABLE_ENTITY, "Some fields break a rule";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits to be stored";
@@ -71,6 +73,7 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     errors: Vec<FieldError>,
+    checks: Vec<Check>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -89,6 +92,10 @@ pub struct ProblemBody {
     /// Each place that breaks a rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Each check that an uploaded component went through, with its cure where it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    checks: Vec<Check>,
 }
 
 impl Problem {
@@ -106,6 +113,7 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
+            checks: Vec::new(),
             header,
         }
     }
@@ -143,8 +151,14 @@ impl Problem {
         self.kind
     }
 
+    /// What a component was checked for before it was refused.
+    #[must_use]
+    pub(super) fn with_checks(self, checks: Vec<Check>) -> Self {
+        Self { checks, ..self }
+    }
+
     /// Of a fault of ours: logged here, once, and told to nobody.
-    fn fault(kind: Kind, fault: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn fault(kind: Kind, fault: &(dyn std::error::Error + 'static)) -> Self {
         let chain: Vec<String> = std::iter::successors(Some(fault), |error| error.source())
             .map(ToString::to_string)
             .collect();
@@ -162,6 +176,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail: self.detail,
             errors: self.errors,
+            checks: self.checks,
         };
         let body = serde_json::to_vec(&body).expect("a problem is plain data");
         let mut response = (status, body).into_response();

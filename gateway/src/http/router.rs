@@ -39,9 +39,9 @@ impl utoipa::Modify for BearerKey {
     }
 }
 
-/// Every route that is described.
+/// Every route that is described. `more` brings those of other parts of the API.
 #[must_use]
-pub fn described() -> OpenApiRouter<Api> {
+pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::send, events::list))
         .routes(routes!(events::send_batch))
@@ -70,12 +70,12 @@ pub fn described() -> OpenApiRouter<Api> {
         .routes(routes!(operating::livez))
         .routes(routes!(operating::readyz))
         .routes(routes!(operating::metrics))
+        .merge(more)
 }
 
 /// The API, ready to be served.
-#[must_use]
-pub fn router(api: Api) -> Router {
-    let (routes, document) = described().split_for_parts();
+pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
+    let (routes, document) = described(more).split_for_parts();
     let document = document.to_json().expect("the document is plain data");
     let document: bytes::Bytes = document.into();
     let serve_document = move || {

@@ -4,6 +4,7 @@
 //! in the kernel while all permits are taken.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,25 +21,28 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::Api;
 use super::caller::Reader;
 use super::problem::Problem;
-use super::router::router;
-use super::{Api, ApiParts};
-use crate::lifecycle::Shutdown;
+use crate::config::ServerConfig;
 
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 /// Largest header block.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Longest time that connections get to finish when the gateway stops.
+const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept failed, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves the API until the soft stop, then lets requests that are under way end; the hard stop
-/// drops them.
-pub async fn serve(listener: TcpListener, parts: ApiParts, shutdown: Shutdown) {
-    let (limits, stop) = (parts.limits, shutdown.soft());
-    let router = router(Api::new(parts));
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+/// Serves `router` until `stop`, then lets requests that are under way end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: ServerConfig,
+    stop: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(config.max_connections.get()));
     let connections = TaskTracker::new();
     while let Some(permit) = stop
         .run_until_cancelled(permits.clone().acquire_owned())
@@ -50,7 +54,7 @@ pub async fn serve(listener: TcpListener, parts: ApiParts, shutdown: Shutdown) {
                 let serving = serve_connection(
                     (stream, peer),
                     router.clone(),
-                    limits.header_timeout,
+                    config.header_timeout,
                     stop.clone(),
                 );
                 connections.spawn(async move {
@@ -65,13 +69,15 @@ pub async fn serve(listener: TcpListener, parts: ApiParts, shutdown: Shutdown) {
             None => break,
         }
     }
-    drop(listener);
     connections.close();
-    tokio::select! {
-        () = connections.wait() => {}
-        () = shutdown.stopping_hard() => {
-            warn!(http.connections = connections.len(), "connections did not end in time");
-        }
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
+        warn!(
+            http.connections = connections.len(),
+            "connections did not end in time"
+        );
     }
 }
 
@@ -113,6 +119,14 @@ async fn serve_connection(
     if let Err(error) = ended {
         debug!(error = %error, "a connection broke");
     }
+}
+
+/// Opens the listener.
+///
+/// # Errors
+/// Where the address is taken or not this machine's.
+pub async fn listen(config: &ServerConfig) -> io::Result<TcpListener> {
+    TcpListener::bind(config.listen).await
 }
 
 /// A caller on this machine, or one with a key that may read.

@@ -253,7 +253,14 @@ mod tests {
         };
         assert_eq!(
             batch.results(config).unwrap(),
-            [stored(1), stored(2), duplicate(77), duplicate(1), other, duplicate(77)]
+            [
+                stored(1),
+                stored(2),
+                duplicate(77),
+                duplicate(1),
+                other,
+                duplicate(77)
+            ]
         );
     }
 }

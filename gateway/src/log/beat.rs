@@ -153,7 +153,11 @@ impl Heart {
             let query = sqlx::query_file_scalar!("queries/silence.sql", name, node);
             let ended = in_time(query.fetch_one(session.connection())).await?;
             if ended > 0 {
-                warn!(node = node, sessions = ended, "a silent node's sessions were ended");
+                warn!(
+                    node = node,
+                    sessions = ended,
+                    "a silent node's sessions were ended"
+                );
             }
         }
         let query = sqlx::query!("delete from node where beat_at < now() - interval '1 minute'");

@@ -37,7 +37,8 @@ pub(super) fn share(me: NodeId, peers: &[NodeId]) -> Vec<BucketId> {
 
 /// What a node draws for a bucket; equal draws are told apart by the node's id.
 fn draw(bucket: BucketId, node: NodeId) -> (u64, i32) {
-    let mut hash = u64::from(node.get().cast_unsigned()) << 16 | u64::from(bucket.get().cast_unsigned());
+    let mut hash =
+        u64::from(node.get().cast_unsigned()) << 16 | u64::from(bucket.get().cast_unsigned());
     // SplitMix64's finaliser.
     hash = hash.wrapping_add(0x9E37_79B9_7F4A_7C15);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

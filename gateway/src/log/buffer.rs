@@ -13,6 +13,8 @@ use super::work::Completion;
 
 /// Longest time that a completion waits for others.
 const GATHER: Duration = Duration::from_millis(10);
+/// Completions that may wait behind a statement before a lane stops taking new events.
+const MAX_BEHIND: usize = 8 * MAX_OUTCOMES;
 /// Outcomes of one statement.
 pub(super) const MAX_OUTCOMES: usize = 500;
 
@@ -54,6 +56,12 @@ impl Buffer {
 
     pub(super) fn has_room(&self) -> bool {
         self.pending.len() < MAX_OUTCOMES
+    }
+
+    /// Whether more has come back than can be written soon: then new events must wait, or what is
+    /// known and not written would grow without a bound.
+    pub(super) fn is_behind(&self) -> bool {
+        self.receiver.len() > MAX_BEHIND
     }
 
     /// When to write; none while nothing waits.

@@ -10,9 +10,9 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId, LaneId, SubscriptionId, TenantId};
 
 use super::batch::{Batch, body_hash};
+use super::context::Context;
 use super::error::LogError;
 use super::event_log::{Appended, EventLog, NewEvent, Unfinished};
-use super::context::Context;
 use super::session::{Session, follow, in_time};
 
 /// Events of one page of recovery; at most this many payloads are in memory for it.
@@ -149,7 +149,11 @@ impl PgLane {
         // The first statement has committed: an error here may not look as if nothing had happened.
         for row in rows.map_err(|_| LogError::InDoubt)? {
             let position = usize::try_from(row.position).expect("ordinality counts from one") - 1;
-            batch.known(position, EventId::new(row.event_id), body_hash(&row.body_hash));
+            batch.known(
+                position,
+                EventId::new(row.event_id),
+                body_hash(&row.body_hash),
+            );
         }
         Ok(())
     }

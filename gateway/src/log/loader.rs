@@ -97,14 +97,7 @@ impl Loader {
     ) -> Result<bool, LogError> {
         let horizon = now.plus(AHEAD).as_datetime();
         let (at, id) = self.from;
-        let query = sqlx::query_file!(
-            "queries/scan_due.sql",
-            buckets,
-            at,
-            id,
-            horizon,
-            PAGE_ROWS
-        );
+        let query = sqlx::query_file!("queries/scan_due.sql", buckets, at, id, horizon, PAGE_ROWS);
         let found = in_time(query.fetch_all(session.connection())).await?;
         let is_last = found.len() < usize::try_from(PAGE_ROWS).expect("it is small");
         for found in found {

@@ -200,7 +200,9 @@ impl Keeper {
         let taken = in_time(query.fetch_all(holding.session.connection())).await?;
         if !taken.is_empty() {
             debug!(buckets = taken.len(), "buckets taken");
-            let taken = taken.into_iter().filter_map(|bucket| u8::try_from(bucket).ok());
+            let taken = taken
+                .into_iter()
+                .filter_map(|bucket| u8::try_from(bucket).ok());
             holding.held.extend(taken.map(BucketId::new));
             holding.loader.sweep();
         }
@@ -230,8 +232,9 @@ impl Keeper {
     }
 
     async fn load(&mut self, holding: &mut Holding) -> Result<(), LogError> {
-        let mine: HashSet<BucketId> =
-            share(self.shared.ctx.node, &self.beats.borrow().peers).into_iter().collect();
+        let mine: HashSet<BucketId> = share(self.shared.ctx.node, &self.beats.borrow().peers)
+            .into_iter()
+            .collect();
         // A bucket that is to be given back takes nothing new.
         let buckets: Vec<i16> = holding.held.intersection(&mine).map(|b| b.get()).collect();
         let now = self.shared.ctx.clock.now();
@@ -240,8 +243,13 @@ impl Keeper {
             .load(&mut holding.session, (&mut self.due, &buckets), now)
             .await;
         let metrics = &self.shared.ctx.metrics;
-        metrics.due_deliveries.set(i64::try_from(self.due.waiting()).unwrap_or(i64::MAX));
-        let age = self.due.next_at().map_or(Duration::ZERO, |at| now.since(at));
+        metrics
+            .due_deliveries
+            .set(i64::try_from(self.due.waiting()).unwrap_or(i64::MAX));
+        let age = self
+            .due
+            .next_at()
+            .map_or(Duration::ZERO, |at| now.since(at));
         metrics.oldest_due_seconds.set(age.as_secs_f64());
         tolerate(loaded)
     }
@@ -263,7 +271,9 @@ impl Keeper {
             holding.full_until = Instant::now() + FULL_WAIT;
             return Ok(());
         };
-        let rows = self.due.take(self.shared.ctx.clock.now(), super::firing::MAX_ROWS);
+        let rows = self
+            .due
+            .take(self.shared.ctx.clock.now(), super::firing::MAX_ROWS);
         let works = fire(
             (&mut holding.session, &holding.lease),
             &self.shared.ctx.clock,
@@ -278,7 +288,12 @@ impl Keeper {
     }
 
     async fn write(&mut self, holding: &mut Holding) -> Result<(), LogError> {
-        let Self { shared, buffer, due, .. } = self;
+        let Self {
+            shared,
+            buffer,
+            due,
+            ..
+        } = self;
         match write(&shared.ctx, &mut holding.session, &holding.held, buffer).await {
             Ok(written) => {
                 for (row, bucket) in written {

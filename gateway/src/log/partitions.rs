@@ -163,8 +163,11 @@ async fn make(pool: &PgPool, ctx: &Context, table: Table, day: Day) -> Result<()
     let mut tx = pool.begin().await?;
     one_at_a_time(&mut tx, ctx).await?;
     let (parent, name, bounds) = (table.name(), day.partition(table), table.bounds(day));
-    let statement = format!("create table if not exists {name} partition of {parent} for values {bounds}");
-    sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+    let statement =
+        format!("create table if not exists {name} partition of {parent} for values {bounds}");
+    sqlx::query(AssertSqlSafe(statement))
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 
@@ -173,17 +176,23 @@ async fn one_at_a_time(connection: &mut PgConnection, ctx: &Context) -> Result<(
     sqlx::query("set local lock_timeout = '2s'")
         .execute(&mut *connection)
         .await?;
-    sqlx::query!("select pg_advisory_xact_lock($1, 0)", ctx.locks.upkeep.key())
-        .fetch_one(connection)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "select pg_advisory_xact_lock($1, 0)",
+        ctx.locks.upkeep.key()
+    )
+    .fetch_one(connection)
+    .await
+    .map(drop)
 }
 
 async fn drop_day(pool: &PgPool, ctx: &Context, table: Table, day: Day) -> Result<(), LogError> {
     let name = day.partition(table);
     if table == Table::Event {
         if has_unfinished(pool, day).await? {
-            warn!(partition = name, "an old partition is kept: not all of it has an outcome");
+            warn!(
+                partition = name,
+                "an old partition is kept: not all of it has an outcome"
+            );
             return Ok(());
         }
         expire_parked(pool, ctx, day).await?;
@@ -241,7 +250,11 @@ mod tests {
     fn a_partitions_name_says_its_day() {
         for days in [0, 19_999, 20_781] {
             let name = Day(days).partition(Table::Event);
-            assert_eq!(Day::of_partition(&name, Table::Event), Some(Day(days)), "{name}");
+            assert_eq!(
+                Day::of_partition(&name, Table::Event),
+                Some(Day(days)),
+                "{name}"
+            );
         }
         assert_eq!(Day(0).partition(Table::Attempt), "attempt_1970_01_01");
         assert_eq!(Day::of_partition("event_default", Table::Event), None);

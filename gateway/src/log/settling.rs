@@ -39,12 +39,19 @@ pub(super) async fn write(
         buffer.is_in_doubt |= error.fault() == Fault::Lost;
         return Err(error);
     }
-    ctx.metrics.complete_outcomes.observe(buffer.pending.len() as f64);
-    ctx.metrics.complete_seconds.observe(begun.elapsed().as_secs_f64());
-    let rows = buffer.pending.iter().filter_map(|completion| match completion.origin {
-        Origin::Parked { bucket, row } => Some((row, bucket)),
-        Origin::Lane { .. } => None,
-    });
+    ctx.metrics
+        .complete_outcomes
+        .observe(buffer.pending.len() as f64);
+    ctx.metrics
+        .complete_seconds
+        .observe(begun.elapsed().as_secs_f64());
+    let rows = buffer
+        .pending
+        .iter()
+        .filter_map(|completion| match completion.origin {
+            Origin::Parked { bucket, row } => Some((row, bucket)),
+            Origin::Lane { .. } => None,
+        });
     let rows = rows.collect();
     buffer.written();
     Ok(rows)
@@ -67,7 +74,9 @@ async fn write_some(
         if let Some((attempt, run)) = &completion.record {
             let is_final = completion.after == After::Final;
             let run = buffer.runs.id(run);
-            outcomes.attempts.push((completion.delivery, is_final), attempt, run);
+            outcomes
+                .attempts
+                .push((completion.delivery, is_final), attempt, run);
         }
         outcomes.settle(completion);
     }
@@ -89,7 +98,8 @@ async fn write_singly(
     buffer.is_in_doubt = true;
     for index in 0..buffer.pending.len() {
         let one = index..=index;
-        let mut written = write_some(ctx, session, held, (buffer, &buffer.pending[one.clone()])).await;
+        let mut written =
+            write_some(ctx, session, held, (buffer, &buffer.pending[one.clone()])).await;
         if matches!(&written, Err(error) if error.fault() == Fault::Data) {
             if let Some((attempt, _)) = &mut buffer.pending[index].record {
                 (attempt.note, attempt.address, attempt.status) = (None, None, None);

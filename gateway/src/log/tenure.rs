@@ -414,6 +414,8 @@ fn refuse(part: Vec<Request>, error: &LogError) {
     };
     for request in part {
         warn!(error = %reason, "an event cannot be stored");
-        let _ = request.answer.send(Err(AppendError::Refused(reason.clone())));
+        let _ = request
+            .answer
+            .send(Err(AppendError::Refused(reason.clone())));
     }
 }

@@ -179,7 +179,7 @@ impl LaneWriter {
         let Shared {
             queue, ready, stop, ..
         } = &*self.shared;
-        let write_at = self.buffer.flush_at();
+        let (write_at, is_behind) = (self.buffer.flush_at(), self.buffer.is_behind());
         let checkpoint_at = tenure.checkpoint_at();
         let page_wait = if ready.capacity() > 0 {
             Duration::ZERO
@@ -190,7 +190,7 @@ impl LaneWriter {
             () = stop.hard.cancelled() => Step::Leave,
             () = at(write_at), if write_at.is_some() => Step::Write,
             () = self.buffer.receive(), if self.buffer.has_room() => Step::Received,
-            batch = queue.next_batch(), if takes => Step::Store(batch),
+            batch = queue.next_batch(), if takes && !is_behind => Step::Store(batch),
             () = at(checkpoint_at), if checkpoint_at.is_some() => Step::Checkpoint,
             () = sleep(page_wait), if tenure.is_recovering() => Step::Page,
             () = stop.soft.cancelled(), if takes && queue.waiting_events() == 0 => Step::Finish,

@@ -274,7 +274,7 @@ impl Store {
                 size_bytes: u64::from(row.size_bytes.unsigned_abs()),
                 exports: row.exports,
                 imports: row.imports,
-                created_at: Timestamp::from(OffsetDateTime::from(row.created_at)),
+                created_at: Timestamp::from(row.created_at),
             });
         }
         Ok(plugins)

@@ -107,86 +107,77 @@ impl Metrics {
 
     fn register(&self) -> Registry {
         let mut registry = Registry::with_prefix("hookgate");
-        let r = &mut registry;
+        self.register_log(&mut registry);
+        self.register_deliveries(&mut registry);
+        self.register_plugins(&mut registry);
+        let requests = self.http_requests.clone();
+        registry.register("http_requests", "Requests by route and status", requests);
+        registry
+    }
+
+    fn register_log(&self, r: &mut Registry) {
         r.register(
             "events_accepted",
             "Events committed",
             self.events_accepted.clone(),
         );
+        let duplicate = self.events_duplicate.clone();
         r.register(
             "events_duplicate",
             "Events that were there already",
-            self.events_duplicate.clone(),
+            duplicate,
         );
-        r.register(
-            "deliveries",
-            "Attempts and verdicts by outcome",
-            self.deliveries.clone(),
-        );
+        let lanes = self.lanes_held.clone();
+        r.register("lanes_held", "Lanes that this node writes", lanes);
+        let events = self.flush_events.clone();
+        r.register("flush_events", "Events in one flush of a lane", events);
         seconds(
             r,
-            "attempt_duration",
-            "Whole attempts",
-            self.attempt_seconds.clone(),
+            "flush_duration",
+            "Flushes of events, commit included",
+            &self.flush_seconds,
         );
-        r.register(
-            "attempts_in_flight",
-            "Requests under way",
-            self.attempts_in_flight.clone(),
+        let outcomes = self.complete_outcomes.clone();
+        r.register("complete_outcomes", "Outcomes in one flush", outcomes);
+        seconds(
+            r,
+            "complete_duration",
+            "Flushes of outcomes",
+            &self.complete_seconds,
         );
-        r.register(
-            "ready_deliveries",
-            "Due deliveries held in memory",
-            self.ready_deliveries.clone(),
-        );
-        r.register(
-            "due_deliveries",
-            "Parked deliveries that are due",
-            self.due_deliveries.clone(),
-        );
+        let due = self.due_deliveries.clone();
+        r.register("due_deliveries", "Parked deliveries that are due", due);
         r.register_with_unit(
             "oldest_due_age",
             "Age of the parked delivery that has been due longest",
             Unit::Seconds,
             self.oldest_due_seconds.clone(),
         );
-        r.register(
-            "lanes_held",
-            "Lanes that this node writes",
-            self.lanes_held.clone(),
-        );
-        r.register(
-            "flush_events",
-            "Events in one flush of a lane",
-            self.flush_events.clone(),
-        );
+    }
+
+    fn register_deliveries(&self, r: &mut Registry) {
+        let deliveries = self.deliveries.clone();
+        r.register("deliveries", "Attempts and verdicts by outcome", deliveries);
         seconds(
             r,
-            "flush_duration",
-            "Flushes of events, commit included",
-            self.flush_seconds.clone(),
+            "attempt_duration",
+            "Whole attempts",
+            &self.attempt_seconds,
         );
-        r.register(
-            "complete_outcomes",
-            "Outcomes in one flush",
-            self.complete_outcomes.clone(),
-        );
-        seconds(
-            r,
-            "complete_duration",
-            "Flushes of outcomes",
-            self.complete_seconds.clone(),
-        );
-        r.register(
-            "plugin_calls",
-            "Calls of plugins by result",
-            self.plugin_calls.clone(),
-        );
+        let in_flight = self.attempts_in_flight.clone();
+        r.register("attempts_in_flight", "Requests under way", in_flight);
+        let ready = self.ready_deliveries.clone();
+        r.register("ready_deliveries", "Due deliveries held in memory", ready);
+    }
+
+    fn register_plugins(&self, r: &mut Registry) {
+        let calls = self.plugin_calls.clone();
+        r.register("plugin_calls", "Calls of plugins by result", calls);
         seconds(
             r,
             "plugin_call_duration",
             "Calls of plugins",
-            self.plugin_call_seconds.clone(),
+            &self.plugin_call_seconds,
         );
         r.register_with_unit(
             "plugin_saved",
@@ -194,17 +185,12 @@ impl Metrics {
             Unit::Bytes,
             self.plugin_bytes_saved.clone(),
         );
+        let failed = self.plugin_reloads_failed.clone();
         r.register(
             "plugin_reloads_failed",
             "Plugin files that were refused",
-            self.plugin_reloads_failed.clone(),
+            failed,
         );
-        r.register(
-            "http_requests",
-            "Requests by route and status",
-            self.http_requests.clone(),
-        );
-        registry
     }
 
     /// The text exposition format (OpenMetrics 1.0).
@@ -216,8 +202,8 @@ impl Metrics {
     }
 }
 
-fn seconds(registry: &mut Registry, name: &str, help: &str, histogram: Histogram) {
-    registry.register_with_unit(name, help, Unit::Seconds, histogram);
+fn seconds(registry: &mut Registry, name: &str, help: &str, histogram: &Histogram) {
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
 }
 
 impl Default for Metrics {

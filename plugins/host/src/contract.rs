@@ -136,7 +136,7 @@ impl<'a> ContractName<'a> {
     pub(crate) fn is_spoken(&self) -> bool {
         self.version.as_ref().is_some_and(|version| {
             version.major == CONTRACT_VERSION.major
-                && version.minor <= CONTRACT_VERSION.minor
+                && (0..=CONTRACT_VERSION.minor).contains(&version.minor)
                 && version.pre.is_empty()
         })
     }

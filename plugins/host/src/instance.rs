@@ -6,24 +6,18 @@
 use crate::bindings::{
     EventRef, FilterResult, RawFailure, RawLevel, RawMessage, RawVerdict, TransformResult,
 };
+use crate::deadline::{Deadline, OutOfTime};
 use crate::event::{DataUrls, GuestEvent};
+use crate::failure::failure_of;
 use crate::limits::Limits;
 use crate::load::LoadedPlugin;
 use crate::log_book::LogBook;
 use crate::meter::Meter;
-use crate::os::thread_cpu_time;
 use crate::report::{CallFailure, LogLevel, Message, Verdict};
 use crate::text::printable;
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use wasmtime::component::{Instance, Linker, WasmStr};
-use wasmtime::{
-    Engine, PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace,
-};
-
-/// Frames of a crash that are told to the author.
-const MAX_FRAMES: usize = 4;
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 /// A store without fuel would trap at once on an engine that counts it.
 const PLENTY_OF_FUEL: u64 = u64::MAX;
@@ -38,52 +32,12 @@ pub(crate) struct Surroundings {
 
 /// The host's side of an instance.
 pub(crate) struct Guest {
-    surroundings: Surroundings,
-    meter: Meter,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) meter: Meter,
+    pub(crate) deadline: Deadline,
     logs: LogBook,
-    deadline: Deadline,
     /// Place of the current event in its batch.
     index: usize,
-}
-
-/// When a guest has had its time.
-///
-/// Wall time decides, unless the machine is so busy that the guest hardly ran: then
-/// it may run on until it had half its time on a processor, for at most three times
-/// the limit in all.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    limit: Duration,
-    started_at: Instant,
-    cpu_at_start: Duration,
-}
-
-/// Raised in a guest whose time is over.
-#[derive(Debug)]
-struct OutOfTime;
-
-impl fmt::Display for OutOfTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of time")
-    }
-}
-
-impl std::error::Error for OutOfTime {}
-
-impl Deadline {
-    fn from_now(limit: Duration) -> Self {
-        Self {
-            limit,
-            started_at: Instant::now(),
-            cpu_at_start: thread_cpu_time(),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        let wall = self.started_at.elapsed();
-        wall >= self.limit * 3
-            || wall >= self.limit && thread_cpu_time() - self.cpu_at_start >= self.limit / 2
-    }
 }
 
 /// A linker that defines the contract's `host` and nothing else.
@@ -299,57 +253,5 @@ fn verdict_within(verdict: RawVerdict, limits: &Limits) -> Result<Verdict, CallF
                 headers,
             }))
         }
-    }
-}
-
-/// What an error of wasmtime means to an author.
-fn failure_of(error: &wasmtime::Error, guest: &mut Guest) -> CallFailure {
-    let was_denied = guest.meter.take_was_denied();
-    if error.is::<PoolConcurrencyLimitError>() {
-        return CallFailure::Overloaded;
-    }
-    if error.is::<OutOfTime>() {
-        return CallFailure::TimedOut {
-            limit: guest.deadline.limit,
-        };
-    }
-    if was_denied {
-        return CallFailure::MemoryLimit {
-            max_bytes: guest.meter.max_memory_bytes(),
-        };
-    }
-    // The error's type is not public.
-    if error
-        .root_cause()
-        .to_string()
-        .contains("fuel allocated for hostcalls")
-    {
-        return CallFailure::OutputTooLarge {
-            max_bytes: guest.surroundings.limits.max_hostcall_bytes,
-        };
-    }
-    let cause = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it panicked (`unreachable` was executed)".to_owned(),
-        Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
-    };
-    let told = format!("{cause}{}", frames_of(error));
-    CallFailure::Trap(printable(&told, guest.surroundings.limits.max_reason_bytes).0)
-}
-
-fn frames_of(error: &wasmtime::Error) -> String {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return String::new();
-    };
-    let names: Vec<&str> = backtrace
-        .frames()
-        .iter()
-        .filter_map(|frame| frame.func_name())
-        .take(MAX_FRAMES)
-        .collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!(" in {}", names.join(" < "))
     }
 }

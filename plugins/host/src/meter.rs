@@ -53,6 +53,7 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        self.before_last_growth = self.memory_bytes;
         let total = self
             .memory_bytes
             .saturating_add(desired.saturating_sub(current));
@@ -60,16 +61,12 @@ impl ResourceLimiter for Meter {
             self.was_denied = true;
             return Ok(false);
         }
-        self.before_last_growth = self.memory_bytes;
         self.memory_bytes = total;
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        // Also called after our own refusal, which left the count alone.
-        if !self.was_denied {
-            self.memory_bytes = self.before_last_growth;
-        }
+        self.memory_bytes = self.before_last_growth;
         Ok(())
     }
 

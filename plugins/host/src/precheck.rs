@@ -76,7 +76,7 @@ fn format(component: &[u8]) -> Result<((), String), Fault> {
 }
 
 /// Names of the component's own imports (or exports), in order.
-fn names<'a>(component: &'a [u8], of: Side) -> Vec<&'a str> {
+fn names(component: &[u8], of: Side) -> Vec<&str> {
     let mut depth = 0;
     let mut names = Vec::new();
     // Was validated as a whole before; what can't be read can't be there.

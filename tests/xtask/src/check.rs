@@ -38,34 +38,33 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
 fn deny(is_full: bool) -> Result<(), Failed> {
     if !works(Command::new("cargo").args(["deny", "--version"])) {
         step("installing cargo-deny, once: a few minutes");
-        run(&mut cargo(&[
+        // Without its own HTTP client: it fetches advisories by git all the same.
+        let lean = [
             "install",
             "--quiet",
             "--locked",
-            "cargo-deny",
             "--no-default-features",
-        ]))?;
+            "cargo-deny",
+        ];
+        run(&mut cargo(&lean))?;
     }
-    let check = [
+    let config = [
         "deny",
         "--log-level",
         "error",
-        "check",
         "--config",
         ".config/deny.toml",
-        "--hide-inclusion-graph",
     ];
-    run(cargo(&check).args(["bans", "licenses", "sources"]))?;
+    let check = ["check", "--hide-inclusion-graph"];
+    run(cargo(&config)
+        .args(check)
+        .args(["bans", "licenses", "sources"]))?;
     if !is_full {
         return Ok(());
     }
-    if !works(
-        cargo(&["deny", "fetch", "db"])
-            .arg("--config")
-            .arg(".config/deny.toml"),
-    ) {
+    if !works(cargo(&config).args(["fetch", "db"])) {
         step("the advisory database is out of reach: advisories unchecked");
         return Ok(());
     }
-    run(cargo(&check).arg("advisories"))
+    run(cargo(&config).args(check).arg("advisories"))
 }

@@ -65,8 +65,11 @@ pub(crate) fn find() -> Option<PathBuf> {
     if let Some(named) = env::var_os("HOOKGATE_PG_BIN").filter(|named| !named.is_empty()) {
         return Some(PathBuf::from(named)).filter(is_server);
     }
-    if let Some(bin) = env::split_paths(&env::var_os("PATH").unwrap_or_default()).find(is_server) {
-        return Some(bin);
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    if let Some(bin) = env::split_paths(&on_path).find(is_server) {
+        // Links on the path may be fewer than the programs where they point.
+        let initdb = bin.join("initdb").canonicalize().ok()?;
+        return initdb.parent().map(Path::to_owned);
     }
     let versions = fs::read_dir("/usr/lib/postgresql")
         .ok()?

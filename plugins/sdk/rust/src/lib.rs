@@ -38,8 +38,11 @@
 )]
 #[doc(hidden)]
 pub mod bindings {
+    #[rustfmt::skip]
     pub mod filter;
+    #[rustfmt::skip]
     pub mod host;
+    #[rustfmt::skip]
     pub mod transform;
 }
 mod config;

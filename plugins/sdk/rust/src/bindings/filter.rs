@@ -9,9 +9,9 @@
 //   * pub-export-macro
 //   * generate_unused_types
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::bindings::host::hookgate::plugin::host as __with_name1;
-#[allow(unfulfilled_lint_expectations, unused_imports)]
 use crate::bindings::host::hookgate::plugin::types as __with_name0;
+#[allow(unfulfilled_lint_expectations, unused_imports)]
+use crate::bindings::host::hookgate::plugin::host as __with_name1;
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
 pub mod exports {

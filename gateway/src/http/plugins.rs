@@ -1,0 +1,363 @@
+//! `/v1/plugins`: upload, look at, switch, try out and remove plugins.
+
+use std::str::FromStr as _;
+
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::caller::{PluginOwner as PluginCaller, Reader, scope};
+use super::input::{Asked, Id, JsonBody, read_body};
+use super::page::Page;
+use super::plugin_view::{ActivatedView, DryRunView, PluginView, UploadView};
+use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::domain::clock::Timestamp;
+use crate::domain::event::Event;
+use crate::domain::ids::{EventId, LaneId, TenantId};
+use crate::domain::key::Caller;
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::tenant::TenantName;
+use crate::ingest::json;
+use crate::plugin::dry_run::DryRunInput;
+use crate::plugin::publish::Publication;
+use crate::store::catalog::Catalog;
+use crate::store::plugins::{Activation, PluginKey, StoredPlugin, VersionChoice};
+
+/// Largest event and config of a dry run together.
+const MAX_RUN_BYTES: usize = 2 * 1024 * 1024;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, upload, delete))
+        .routes(routes!(activate))
+        .routes(routes!(run))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(run_upload))
+                // Bounded by `read_body`, before a byte is read.
+                .layer(DefaultBodyLimit::disable()),
+        )
+}
+
+/// Whose plugin is meant.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Whose {
+    /// The tenant it belongs to; none means shared by all, or the key's own tenant.
+    #[param(value_type = Option<String>)]
+    tenant: Option<TenantName>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// The tenant it belongs to; none means shared by all, or the key's own tenant.
+    #[param(value_type = Option<String>)]
+    tenant: Option<TenantName>,
+    /// `false` only stores the version.
+    activate: Option<bool>,
+}
+
+/// The tenant whose plugins a caller writes: its own, the one it names, or those shared by all.
+async fn owner(
+    api: &Api,
+    caller: &Caller,
+    named: Option<&TenantName>,
+) -> Result<TenantId, Problem> {
+    if caller.bound_to.is_none()
+        && let Some(name) = named
+    {
+        return Ok(api.store().ensure_tenant(name).await?);
+    }
+    Ok(scope(api, caller, named)?.unwrap_or(Catalog::SHARED))
+}
+
+/// Upload a component: checked, compiled, stored, activated.
+#[utoipa::path(put, path = "/v1/plugins/{name}", tag = "plugins",
+    params(("name" = String, Path), UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, body = UploadView),
+        (status = 200, body = UploadView, description = "The same bytes were there already"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn upload(
+    PluginCaller(caller): PluginCaller,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    Asked(query): Asked<UploadQuery>,
+    request: Request,
+) -> Result<(StatusCode, Json<UploadView>), Problem> {
+    let is_wasm = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == "application/wasm");
+    if !is_wasm {
+        let detail = "send the component as application/wasm";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    }
+    let tenant = owner(&api, &caller, query.tenant.as_ref()).await?;
+    let component = read_body(request, api.plugins().limits().max_component_bytes).await?;
+    let published = api
+        .plugins()
+        .publish(Publication {
+            key: PluginKey {
+                tenant,
+                name: name.clone(),
+            },
+            owner: PluginOwner::Api,
+            component,
+            activation: if query.activate == Some(false) {
+                Activation::Later
+            } else {
+                Activation::Now
+            },
+        })
+        .await?;
+    let status = if published.put.is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(UploadView::new(&name, published))))
+}
+
+async fn stored(
+    api: &Api,
+    caller: &Caller,
+    named: Option<&TenantName>,
+) -> Result<Vec<StoredPlugin>, Problem> {
+    let mut tenants = vec![Catalog::SHARED];
+    tenants.extend(scope(api, caller, named)?);
+    Ok(api.store().plugins_of(&tenants).await?)
+}
+
+/// The tenant's plugins and the shared ones, by name.
+#[utoipa::path(get, path = "/v1/plugins", tag = "plugins", params(Whose),
+    responses((status = 200, body = Page<PluginView>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn list(
+    Reader(caller): Reader,
+    State(api): State<Api>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<Page<PluginView>>, Problem> {
+    let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
+    let data = plugins
+        .into_iter()
+        .map(|plugin| PluginView::new(&api, plugin))
+        .collect();
+    Ok(Json(Page { data, next: None }))
+}
+
+/// One plugin: versions, the active one, limits, calls and the last failures on this node.
+#[utoipa::path(get, path = "/v1/plugins/{name}", tag = "plugins",
+    params(("name" = String, Path), Whose),
+    responses((status = 200, body = PluginView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn one(
+    Reader(caller): Reader,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<PluginView>, Problem> {
+    // A tenant's own comes before the shared one of the same name.
+    let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
+    let found = plugins.into_iter().find(|plugin| plugin.key.name == name);
+    let found = found.ok_or_else(|| Problem::not_found("plugin"))?;
+    Ok(Json(PluginView::new(&api, found)))
+}
+
+/// Which version is to serve: one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActivateForm {
+    version: Option<i32>,
+    /// SHA-256 of the component in hex.
+    digest: Option<String>,
+}
+
+impl ActivateForm {
+    fn choice(&self) -> Result<VersionChoice, Problem> {
+        match (self.version, self.digest.as_deref()) {
+            (Some(number), None) => Ok(VersionChoice::Number(number)),
+            (None, Some(hex)) => digest(hex)
+                .map(VersionChoice::Digest)
+                .ok_or_else(|| field("#/digest", "must be 64 hexadecimal digits")),
+            _ => Err(field("#", "name either a version or a digest")),
+        }
+    }
+}
+
+fn digest(hex: &str) -> Option<ComponentDigest> {
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes());
+    Some(ComponentDigest(bytes.ok()?.try_into().ok()?))
+}
+
+fn field(pointer: &str, detail: &str) -> Problem {
+    Problem::fields(vec![FieldError {
+        pointer: pointer.to_owned(),
+        detail: detail.to_owned(),
+    }])
+}
+
+/// Switch to a version, or roll back to one, on every node.
+#[utoipa::path(post, path = "/v1/plugins/{name}/activate", tag = "plugins",
+    params(("name" = String, Path), Whose), request_body = ActivateForm,
+    responses((status = 200, body = ActivatedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn activate(
+    PluginCaller(caller): PluginCaller,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    Asked(whose): Asked<Whose>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<ActivatedView>, Problem> {
+    let form: ActivateForm =
+        serde_json::from_value(body).map_err(|error| field("#", &error.to_string()))?;
+    let tenant = owner(&api, &caller, whose.tenant.as_ref()).await?;
+    let key = PluginKey { tenant, name };
+    let (activated, applied) = api.plugins().activate(&key, form.choice()?).await?;
+    Ok(Json(ActivatedView::new(key.name, &activated, applied)))
+}
+
+/// Remove a plugin; refused while a subscription uses it.
+#[utoipa::path(delete, path = "/v1/plugins/{name}", tag = "plugins",
+    params(("name" = String, Path), Whose),
+    responses((status = 200, body = super::AppliedView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn delete(
+    PluginCaller(caller): PluginCaller,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<super::AppliedView>, Problem> {
+    let tenant = owner(&api, &caller, whose.tenant.as_ref()).await?;
+    let applied = api.plugins().delete(&PluginKey { tenant, name }).await?;
+    Ok(Json(applied.into()))
+}
+
+/// What to show to a plugin.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunForm {
+    /// As it is sent to `/v1/events`.
+    #[schema(value_type = Object)]
+    event: Box<serde_json::value::RawValue>,
+    /// Handed to the plugin as JSON.
+    #[serde(default = "no_config")]
+    #[schema(value_type = Object)]
+    config: serde_json::Value,
+    /// None: the active one.
+    #[serde(default)]
+    version: Option<i32>,
+}
+
+fn no_config() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+fn input(
+    api: &Api,
+    caller: &Caller,
+    event: &Bytes,
+    config: serde_json::Value,
+) -> Result<DryRunInput, Problem> {
+    let incoming = json::one(event)?;
+    let own = caller.bound_to.as_ref().map(|(_, name)| name.clone());
+    let tenant = own.or(incoming.tenant).unwrap_or_else(TenantName::unnamed);
+    let now: Timestamp = api.store().clock().now();
+    let event = Event {
+        id: EventId::first_at(now, LaneId::new(0)),
+        tenant: api
+            .store()
+            .catalog()
+            .tenant_id(&tenant)
+            .unwrap_or(Catalog::SHARED),
+        event_type: incoming.event_type,
+        attributes: incoming.attributes,
+        data: incoming.data,
+    };
+    Ok(DryRunInput {
+        tenant,
+        event,
+        config,
+    })
+}
+
+/// Run a plugin over one event: nothing is stored, nothing is sent.
+#[utoipa::path(post, path = "/v1/plugins/{name}/run", tag = "plugins",
+    params(("name" = String, Path)), request_body = RunForm,
+    responses((status = 200, body = DryRunView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn run(
+    PluginCaller(caller): PluginCaller,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    request: Request,
+) -> Result<Json<DryRunView>, Problem> {
+    let body = read_body(request, MAX_RUN_BYTES).await?;
+    let form: RunForm =
+        serde_json::from_slice(&body).map_err(|error| field("#", &error.to_string()))?;
+    let event = Bytes::from(form.event.get().to_owned());
+    let input = input(&api, &caller, &event, form.config)?;
+    let (digest, run) = api
+        .plugins()
+        .dry_run_stored(&name, form.version, input)
+        .await?;
+    Ok(Json(DryRunView::new(Some(digest), run)))
+}
+
+/// Run a component that is not stored over one event: parts `component`, `event` and `config`.
+#[utoipa::path(post, path = "/v1/plugins/run", tag = "plugins",
+    request_body(content = Vec<u8>, content_type = "multipart/form-data"),
+    responses((status = 200, body = DryRunView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn run_upload(
+    PluginCaller(caller): PluginCaller,
+    State(api): State<Api>,
+    request: Request,
+) -> Result<Json<DryRunView>, Problem> {
+    let (head, body) = request.into_parts();
+    let max_bytes = api.plugins().limits().max_component_bytes + MAX_RUN_BYTES;
+    let copy = Request::from_parts(head.clone(), body);
+    let body = read_body(copy, max_bytes).await?;
+    let whole = Request::from_parts(head, axum::body::Body::from(body));
+    let mut parts = Multipart::from_request(whole, &api)
+        .await
+        .map_err(|error| Problem::new(Kind::UnsupportedMediaType, error.body_text()))?;
+    let (mut component, mut event, mut config) = (None, None, no_config());
+    let broken = |error: axum::extract::multipart::MultipartError| {
+        Problem::new(Kind::InvalidRequest, error.body_text())
+    };
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes().await.map_err(broken)?;
+        match name.as_str() {
+            "component" => component = Some(bytes),
+            "event" => event = Some(bytes),
+            "config" => {
+                let text = String::from_utf8_lossy(&bytes);
+                config = serde_json::Value::from_str(&text).map_err(|error| {
+                    Problem::new(Kind::MalformedJson, format!("config: {error}"))
+                })?;
+            }
+            other => {
+                let detail = format!("part {other:?} is not known: send component, event, config");
+                return Err(Problem::new(Kind::InvalidRequest, detail));
+            }
+        }
+    }
+    let missing =
+        |part| move || Problem::new(Kind::InvalidRequest, format!("part {part} is missing"));
+    let component = component.ok_or_else(missing("component"))?;
+    let input = input(&api, &caller, &event.ok_or_else(missing("event"))?, config)?;
+    let run = api.plugins().dry_run(component, input).await?;
+    Ok(Json(DryRunView::new(None, run)))
+}
