@@ -236,7 +236,11 @@ impl DryRunView {
                 let shown = message(Some(sent.content_type), &sent.body, sent.headers);
                 ("deliver", None, Some(shown))
             }
-            Err(failure) => ("failed", Some(format!("{}: {failure}", failure.kind())), None),
+            Err(failure) => (
+                "failed",
+                Some(format!("{}: {failure}", failure.kind())),
+                None,
+            ),
         };
         Self {
             digest: digest.map(|digest| digest.to_string()),
@@ -270,7 +274,10 @@ impl From<PluginStoreError> for Problem {
         match error {
             PluginStoreError::Owned(owner) => Self::new(
                 Kind::Conflict,
-                format!("the name belongs to {}; choose another name", owner.as_str()),
+                format!(
+                    "the name belongs to {}; choose another name",
+                    owner.as_str()
+                ),
             ),
             PluginStoreError::Unknown(_) => Self::not_found("plugin"),
             PluginStoreError::UnknownVersion(_) => Self::not_found("version"),

@@ -275,7 +275,11 @@ fn input(
     let now: Timestamp = api.store().clock().now();
     let event = Event {
         id: EventId::first_at(now, LaneId::new(0)),
-        tenant: api.store().catalog().tenant_id(&tenant).unwrap_or(Catalog::SHARED),
+        tenant: api
+            .store()
+            .catalog()
+            .tenant_id(&tenant)
+            .unwrap_or(Catalog::SHARED),
         event_type: incoming.event_type,
         attributes: incoming.attributes,
         data: incoming.data,
@@ -303,7 +307,10 @@ pub async fn run(
         serde_json::from_slice(&body).map_err(|error| field("#", &error.to_string()))?;
     let event = Bytes::from(form.event.get().to_owned());
     let input = input(&api, &caller, &event, form.config)?;
-    let (digest, run) = api.plugins().dry_run_stored(&name, form.version, input).await?;
+    let (digest, run) = api
+        .plugins()
+        .dry_run_stored(&name, form.version, input)
+        .await?;
     Ok(Json(DryRunView::new(Some(digest), run)))
 }
 
@@ -337,8 +344,9 @@ pub async fn run_upload(
             "event" => event = Some(bytes),
             "config" => {
                 let text = String::from_utf8_lossy(&bytes);
-                config = serde_json::Value::from_str(&text)
-                    .map_err(|error| Problem::new(Kind::MalformedJson, format!("config: {error}")))?;
+                config = serde_json::Value::from_str(&text).map_err(|error| {
+                    Problem::new(Kind::MalformedJson, format!("config: {error}"))
+                })?;
             }
             other => {
                 let detail = format!("part {other:?} is not known: send component, event, config");
@@ -346,7 +354,8 @@ pub async fn run_upload(
             }
         }
     }
-    let missing = |part| move || Problem::new(Kind::InvalidRequest, format!("part {part} is missing"));
+    let missing =
+        |part| move || Problem::new(Kind::InvalidRequest, format!("part {part} is missing"));
     let component = component.ok_or_else(missing("component"))?;
     let input = input(&api, &caller, &event.ok_or_else(missing("event"))?, config)?;
     let run = api.plugins().dry_run(component, input).await?;
