@@ -10,6 +10,8 @@ mod github_payloads;
 mod harness;
 mod lane_log;
 mod load;
+mod plugin_folder;
+mod plugins;
 mod preflight;
 mod retries;
 mod smoke;
