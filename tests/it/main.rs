@@ -4,16 +4,21 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod bad_input;
+mod cloudevents;
 mod crash;
 mod embedded;
+mod events;
 mod github_payloads;
 mod harness;
 mod lane_log;
 mod load;
+mod openapi;
 mod plugin_folder;
 mod plugins;
 mod preflight;
 mod retries;
 mod smoke;
 mod structure;
+mod subscriptions;
 mod two_nodes;

@@ -38,6 +38,7 @@ pub struct Record {
     pub wish: Wish,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub version: ConfigVersion,
 }
 
 /// Which subscriptions are asked for.
@@ -128,7 +129,19 @@ impl Store {
         id: SubscriptionId,
         of: Option<TenantId>,
     ) -> Result<Option<Record>, StoreError> {
-        fetch(&mut *self.pool.acquire().await?, id, of).await
+        let record = fetch(&mut *self.pool.acquire().await?, id, of).await?;
+        self.catch_up(record.as_slice()).await?;
+        Ok(record)
+    }
+
+    /// What this node shows it also applies: events that are sent after somebody has read of a
+    /// change are matched by it.
+    async fn catch_up(&self, shown: &[Record]) -> Result<(), StoreError> {
+        let newest = shown.iter().map(|record| record.version).max();
+        if newest.is_some_and(|newest| newest > self.catalog.version()) {
+            self.feed.refresh().await?;
+        }
+        Ok(())
     }
 
     /// Oldest first.
@@ -141,7 +154,7 @@ impl Store {
             r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason,
                  s.description, s.metadata::text as "metadata!", s.labels, s.event_types,
                  s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-                 s.created_at, s.updated_at
+                 s.created_at, s.updated_at, s.v
                from subscription s join tenant t on t.id = s.tenant_id
                where s.id > $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)
                  and ($3::text is null or s.state = $3)
@@ -153,7 +166,9 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(Row::read).collect()
+        let records: Vec<Record> = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+        self.catch_up(&records).await?;
+        Ok(records)
     }
 
     /// Begins a change; None where there is none, or it belongs to another tenant.
@@ -278,7 +293,7 @@ async fn fetch(
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason, s.description,
              s.metadata::text as "metadata!", s.labels, s.event_types, s.target_url,
              s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-             s.created_at, s.updated_at
+             s.created_at, s.updated_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.id = $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)"#,
         id.get(),
@@ -326,6 +341,7 @@ struct Row {
     delivery: String,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    v: i64,
 }
 
 impl Row {
@@ -365,6 +381,7 @@ impl Row {
             },
             created_at: self.created_at.into(),
             updated_at: self.updated_at.into(),
+            version: ConfigVersion::new(self.v),
         })
     }
 }

@@ -1,0 +1,53 @@
+//! The document at `/openapi.json` is the complete truth about the API, and changes only on purpose.
+//!
+//! `UPDATE_SNAPSHOTS=1` writes the snapshot anew.
+
+use hookgate_tests::Gateway;
+use serde_json::Value;
+
+const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/it/openapi.json");
+
+#[tokio::test]
+async fn the_document_is_as_it_was_agreed() {
+    let gateway = Gateway::fresh().await;
+    let document = gateway
+        .api()
+        .with_key(None)
+        .get("/openapi.json")
+        .await
+        .expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut document = document;
+    // Grows with each release; the rest is the contract.
+    document["info"].as_object_mut().unwrap().remove("version");
+    let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(SNAPSHOT, &text).unwrap();
+    }
+    let agreed = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
+    let first_change = text
+        .lines()
+        .zip(agreed.lines())
+        .find(|(now, then)| now != then);
+    assert!(
+        text == agreed,
+        "UPDATE_SNAPSHOTS=1 takes the change over: {first_change:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_route_says_what_it_answers_and_with_which_problem() {
+    let gateway = Gateway::fresh().await;
+    let document = gateway.api().get("/openapi.json").await.expect(200);
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 15);
+    for (path, methods) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+        for (method, operation) in methods.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let has_problem = responses.values().any(|response| {
+                !matches!(response["content"]["application/problem+json"], Value::Null)
+            });
+            assert!(has_problem, "{method} {path}");
+        }
+    }
+}
