@@ -4,7 +4,6 @@
 //! do not overwrite each other. Nothing here judges a component; what arrives has been checked.
 
 use bytes::Bytes;
-use time::OffsetDateTime;
 
 use super::change::Change;
 use super::{Store, StoreError};
