@@ -29,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Run the gateway; with a Postgres of its own unless DATABASE_URL is set
     Serve(cli::serve::ServeArgs),
+    /// See it work: a gateway, a receiver, three subscriptions and events, on one screen
+    Demo(cli::demo::DemoArgs),
     /// Receive deliveries on this machine, verify their signatures and print them
     Listen(cli::listen::ListenArgs),
     /// Send one event
@@ -90,6 +92,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(arguments) => cli::serve::run(arguments, &machine).await,
+        Command::Demo(arguments) => cli::demo::run(arguments, &machine).await,
         Command::Listen(arguments) => {
             cli::listen::run(arguments, hookgate::app::system_clock()).await
         }

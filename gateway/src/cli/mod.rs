@@ -3,6 +3,7 @@
 pub mod client;
 pub mod db;
 pub mod deliveries;
+pub mod demo;
 pub mod doctor;
 pub mod events;
 pub mod keys;

@@ -227,7 +227,7 @@ mod tests {
         let text = table(&items, &[("ID", "/id"), ("TYPES", "/types")]);
         assert_eq!(
             text,
-            "ID         TYPES\na          x.y,z\nlong\u{fffd}[2J  -\n"
+            "ID        TYPES\na         x.y,z\nlong\u{fffd}[2J  -\n"
         );
     }
 

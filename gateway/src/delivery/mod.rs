@@ -24,6 +24,8 @@ pub mod signature;
 pub mod standing;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod transform;
 
 use std::sync::Arc;

@@ -1,4 +1,8 @@
 //! The host from outside, with plugins that behave and plugins that do not.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking"
+)]
 
 mod cache;
 mod calls;
