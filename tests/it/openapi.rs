@@ -41,8 +41,11 @@ async fn every_route_says_what_it_answers_and_with_which_problem() {
     let document = gateway.api().get("/openapi.json").await.expect(200);
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() > 15);
+    let mut names = std::collections::HashSet::new();
     for (path, methods) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
         for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{name} names two operations");
             let responses = operation["responses"].as_object().unwrap();
             let has_problem = responses.values().any(|response| {
                 !matches!(response["content"]["application/problem+json"], Value::Null)

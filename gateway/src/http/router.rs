@@ -76,7 +76,9 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
 /// The API, ready to be served.
 pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
     let (routes, document) = described(more).split_for_parts();
-    let document = document.to_json().expect("the document is plain data");
+    let document = named(document)
+        .to_json()
+        .expect("the document is plain data");
     let document: bytes::Bytes = document.into();
     let serve_document = move || {
         let document = document.clone();
@@ -87,6 +89,26 @@ pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
         .fallback(async || Problem::new(Kind::NotFound, "see /openapi.json for the routes"))
         .layer(from_fn_with_state(api.clone(), observed))
         .with_state(api)
+}
+
+/// Gives each operation a name of its own: what it is about, then what it does.
+fn named(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let operations = document.paths.paths.values_mut().flat_map(|item| {
+        [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ]
+    });
+    for operation in operations.flatten() {
+        let about = operation.tags.as_ref().and_then(|tags| tags.first());
+        if let (Some(about), Some(does)) = (about, &operation.operation_id) {
+            operation.operation_id = Some(format!("{about}_{does}"));
+        }
+    }
+    document
 }
 
 /// Counts requests, and turns what the framework says by itself into problems.

@@ -167,6 +167,9 @@ impl Store {
             (None, Some(subscription)) => {
                 self.deliveries_of_subscription(subscription, wanted).await
             }
+            (None, None) if wanted.state == Some(DeliveryState::Pending) => {
+                self.pending_deliveries(wanted).await
+            }
             (None, None) => self.deliveries_by_event(wanted).await,
         }
     }
@@ -217,7 +220,7 @@ impl Store {
                  union select event_id from parked
                    where subscription_id = $1 and event_id >= $2 and event_id < $3
                  union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
-                   where $1 = any(e.targets) and e.id >= $2 and e.id < $3
+                   where not l.is_settled and $1 = any(e.targets) and e.id >= $2 and e.id < $3
                  order by 1 desc)
                select d.event_id as "event_id!", d.tenant_id as "tenant_id!",
                  d.event_type as "event_type!", d.subscription_id as "subscription_id!",
@@ -235,6 +238,38 @@ impl Store {
             wanted.since.as_datetime(),
             wanted.tenant.map(TenantId::get),
             wanted.state.map(DeliveryState::as_str),
+            i64::from(wanted.limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Pending is what is parked, or above the checkpoint of a lane that is not settled: few among
+    /// many, so they are looked up instead of being filtered out of all.
+    async fn pending_deliveries(&self, wanted: Selection) -> Result<Vec<Summary>, StoreError> {
+        let (from, _) = bounds(wanted.since, None, None);
+        let after = wanted.after;
+        let rows = sqlx::query_as!(
+            Row,
+            r#"with candidate as (
+                 select event_id as id from parked where event_id >= $2 and event_id <= $3
+                 union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
+                   where not l.is_settled and e.id >= $2 and e.id <= $3)
+               select d.event_id as "event_id!", d.tenant_id as "tenant_id!",
+                 d.event_type as "event_type!", d.subscription_id as "subscription_id!",
+                 d.state as "state!", d.final_note, d.final_at, d.park_reason,
+                 case when isfinite(d.due_at) then (extract(epoch from d.due_at) * 1000)::bigint end
+                   as due_at_ms
+               from candidate c join delivery d
+                 on d.lane = ((c.id >> 13) & 255)::smallint and d.event_id = c.id
+               where ($1::int is null or d.tenant_id = $1) and d.state = 'pending'
+                 and (d.event_id < $3 or d.subscription_id > $4)
+               order by d.event_id desc, d.subscription_id limit $5"#,
+            wanted.tenant.map(TenantId::get),
+            from,
+            after.map_or(i64::MAX, |id| id.event.get()),
+            after.map_or(0, |id| id.subscription.get()),
             i64::from(wanted.limit)
         )
         .fetch_all(&self.pool)
