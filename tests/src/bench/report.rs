@@ -97,6 +97,39 @@ impl fmt::Display for Report {
                 "  from the last answer to the last arrival"
             )?;
         }
+        self.costs(f)?;
+        for (name, latency) in [
+            ("no plugin", self.plain_latency),
+            ("skinny", self.skinny_latency),
+        ] {
+            let Latency {
+                p50_ms,
+                p99_ms,
+                max_ms,
+            } = latency;
+            let name = format!("send to arrival at 50/s, {name}");
+            writeln!(
+                f,
+                "{name:<46}p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, max {max_ms:.2} ms"
+            )?;
+        }
+        self.standing(f)?;
+        let Account {
+            sent,
+            acknowledged,
+            arrived,
+            missing,
+            duplicates,
+        } = self.ledger;
+        write!(
+            f,
+            "ledger: {sent} sent, {acknowledged} acknowledged, {arrived} arrived, {missing} missing, {duplicates} duplicates"
+        )
+    }
+}
+
+impl Report {
+    fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, part) in self.parts() {
             let Cost {
                 gateway_us,
@@ -117,22 +150,10 @@ impl fmt::Display for Report {
             f,
             "{:<46}{:>9.1} us  {:>8.2}x",
             "processor per request of the floor", self.floor_us, 1.0
-        )?;
-        for (name, latency) in [
-            ("no plugin", self.plain_latency),
-            ("skinny", self.skinny_latency),
-        ] {
-            let Latency {
-                p50_ms,
-                p99_ms,
-                max_ms,
-            } = latency;
-            let name = format!("send to arrival at 50/s, {name}");
-            writeln!(
-                f,
-                "{name:<46}p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, max {max_ms:.2} ms"
-            )?;
-        }
+        )
+    }
+
+    fn standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Memory {
             idle_bytes,
             loaded_bytes,
@@ -153,22 +174,9 @@ impl fmt::Display for Report {
             f,
             "{:<46}{:>10.1}/s",
             "transactions while idle", self.idle.transactions_per_second
-        )?;
-        let Account {
-            sent,
-            acknowledged,
-            arrived,
-            missing,
-            duplicates,
-        } = self.ledger;
-        write!(
-            f,
-            "ledger: {sent} sent, {acknowledged} acknowledged, {arrived} arrived, {missing} missing, {duplicates} duplicates"
         )
     }
-}
 
-impl Report {
     fn parts(&self) -> [(&'static str, Deliveries); 2] {
         [("no plugin", self.plain), ("skinny", self.skinny)]
     }
