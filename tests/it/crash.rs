@@ -61,7 +61,7 @@ async fn a_killed_postgres_loses_nothing() {
 
     for _ in 0..2 {
         load.acknowledges(300).await;
-        cluster.kill_9();
+        cluster.kill_9().await;
         cluster.start_again().await;
     }
     load.acknowledges(100).await;

@@ -27,7 +27,7 @@ async fn a_durable_cluster_keeps_what_was_committed_before_it_was_killed() {
         .await
         .unwrap();
 
-    cluster.kill_9();
+    cluster.kill_9().await;
     cluster.start_again().await;
 
     let seven: i32 = sqlx::query_scalar("select seven from kept")

@@ -14,6 +14,8 @@ mod harness;
 mod lane_log;
 mod load;
 mod openapi;
+mod plugin_folder;
+mod plugins;
 mod preflight;
 mod retries;
 mod smoke;

@@ -129,6 +129,9 @@ async fn a_receiver_that_is_gone_ends_its_subscription() {
         (body["state"] == "disabled").then_some(())
     })
     .await;
+    // Its answer means that every node has seen all changes up to it.
+    gateway.subscribe("something.else", &receiver).await;
+
     gateway.send(event("invoice.paid")).await;
     gateway.settled().await;
     assert_eq!(receiver.count(), 1);

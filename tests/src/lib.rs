@@ -6,6 +6,8 @@
 
 pub mod account;
 pub mod api;
+pub mod bench;
+pub mod component;
 pub mod event;
 pub mod gateway;
 pub mod postgres;

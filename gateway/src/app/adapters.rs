@@ -63,13 +63,16 @@ fn translate(prepared: plugin::Prepared) -> Prepared {
             kind,
             reason,
             on_error,
-            retry_later,
+            retry,
         } => PipelineResult::Failed(PluginFailure {
             plugin,
             kind,
             reason,
             on_error,
-            retry: retry_later.then_some(RetryWhen::BySchedule),
+            retry: retry.map(|when| match when {
+                plugin::Retry::Soon => RetryWhen::Soon,
+                plugin::Retry::BySchedule => RetryWhen::BySchedule,
+            }),
         }),
     };
     Prepared {

@@ -226,15 +226,16 @@ impl Client {
 impl Refusal {
     fn read(status: u16, problem: &serde_json::Map<String, Value>) -> Self {
         let text = |member: &str| Some(problem.get(member)?.as_str()?.to_owned());
-        let is_known =
-            |name: &str| ["type", "title", "status", "detail", "instance", "cure"].contains(&name);
-        let more = problem
+        let known = [
+            "type", "title", "status", "detail", "instance", "cure", "errors", "checks",
+        ];
+        let lists = [problem.get("errors"), problem.get("checks")];
+        let listed = lists.into_iter().flatten().filter_map(Value::as_array);
+        let others = problem
             .iter()
-            .filter(|(name, _)| !is_known(name))
-            .map(|(name, value)| match value {
-                Value::String(text) => format!("{name}: {text}"),
-                value => format!("{name}: {value}"),
-            });
+            .filter(|(name, _)| !known.contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}: {}", plain(value)));
+        let more = listed.flatten().filter_map(fault).chain(others);
         Self {
             status,
             title: text("title").unwrap_or_default(),
@@ -258,6 +259,27 @@ impl fmt::Display for Refusal {
             Some(cure) => write!(f, "\n  cure: {cure}"),
             None => Ok(()),
         }
+    }
+}
+
+/// One entry of `errors` (a place and what is wrong with it) or `checks` (the ones that failed).
+fn fault(entry: &Value) -> Option<String> {
+    if entry["ok"] == true {
+        return None;
+    }
+    let place = entry.get("pointer").or_else(|| entry.get("name"));
+    let place = place.map(plain).unwrap_or_default();
+    let detail = entry.get("detail").map(plain).unwrap_or_default();
+    match entry.get("cure").map(plain) {
+        Some(cure) => Some(format!("{place}: {detail}\n  cure: {cure}")),
+        None => Some(format!("{place}: {detail}")),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 
@@ -299,13 +321,15 @@ mod tests {
     fn a_refusal_says_what_and_why_and_what_to_do() {
         let problem = json!({
             "type": "https://hookgate.example/problems/invalid", "status": 422,
-            "title": "the event is not valid", "detail": "type is empty", "field": "type",
-            "cure": "name it like invoice.paid",
+            "title": "the event is not valid", "detail": "type is empty", "position": 7,
+            "errors": [{"pointer": "#/type", "detail": "must not be empty"}],
+            "checks": [{"name": "size", "ok": true}, {"name": "imports", "ok": false, "detail": "wasi", "cure": "drop it"}],
         });
         let refusal = Refusal::read(422, problem.as_object().unwrap());
         assert_eq!(
             refusal.to_string(),
-            "the event is not valid (422)\n  why: type is empty\n  field: type\n  cure: name it like invoice.paid"
+            "the event is not valid (422)\n  why: type is empty\n  #/type: must not be empty\n  \
+             imports: wasi\n  cure: drop it\n  position: 7"
         );
         let problem = json!({"title": "no key"});
         let refusal = Refusal::read(401, problem.as_object().unwrap());

@@ -60,10 +60,11 @@ struct ListArgs {
 
 const COLUMNS: &[Column] = &[
     ("DELIVERY", "/id"),
-    ("TYPE", "/type"),
+    ("TYPE", "/event_type"),
     ("STATE", "/state"),
     ("SUBSCRIPTION", "/subscription"),
     ("EVENT", "/event"),
+    ("DUE", "/due_at"),
     ("REASON", "/reason"),
 ];
 

@@ -59,7 +59,7 @@ const COLUMNS: &[Column] = &[
     ("ROLE", "/role"),
     ("TENANT", "/tenant"),
     ("DESCRIPTION", "/description"),
-    ("REVOKED", "/revoked_at"),
+    ("CREATED", "/created_at"),
 ];
 
 /// # Errors

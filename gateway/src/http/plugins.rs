@@ -1,5 +1,6 @@
 //! `/v1/plugins`: upload, look at, switch, try out and remove plugins.
 
+use std::collections::HashSet;
 use std::str::FromStr as _;
 
 use axum::Json;
@@ -136,7 +137,13 @@ async fn stored(
 ) -> Result<Vec<StoredPlugin>, Problem> {
     let mut tenants = vec![Catalog::SHARED];
     tenants.extend(scope(api, caller, named)?);
-    Ok(api.store().plugins_of(&tenants).await?)
+    let mut plugins = api.store().plugins_of(&tenants).await?;
+    let names: HashSet<PluginName> = plugins.iter().map(|one| one.key.name.clone()).collect();
+    let refused = api.plugins().records().refused_files(Catalog::SHARED);
+    let unknown = refused.into_iter().filter(|name| !names.contains(name));
+    plugins.extend(unknown.map(StoredPlugin::refused_from_folder));
+    plugins.sort_by(|a, b| a.key.name.cmp(&b.key.name));
+    Ok(plugins)
 }
 
 /// The tenant's plugins and the shared ones, by name.

@@ -30,7 +30,7 @@ use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use passage::{Outgoing, PipelineResult, Prepared};
+pub use passage::{Outgoing, PipelineResult, Prepared, Retry};
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;

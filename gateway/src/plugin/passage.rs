@@ -39,10 +39,18 @@ pub enum PipelineResult {
         /// In words for the subscription's owner.
         reason: String,
         on_error: OnError,
-        /// Another try may help without anybody mending anything: by the retry schedule, whatever
-        /// `on_error` says.
-        retry_later: bool,
+        /// Another try may help without anybody mending anything; goes before `on_error`.
+        retry: Option<Retry>,
     },
+}
+
+/// When an event that failed is to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The plugin was not to blame, or has been replaced meanwhile: soon, and it is no attempt.
+    Soon,
+    /// The plugin asked for it: by the retry schedule.
+    BySchedule,
 }
 
 /// What goes into the delivery's body.
@@ -132,14 +140,14 @@ impl Passage {
             kind,
             reason: cut(reason),
             on_error: plugin.on_error,
-            retry_later: false,
+            retry: None,
         });
     }
 
     /// A failure that another try may mend.
-    pub(super) fn set_retry_later(&mut self) {
-        if let Some(PipelineResult::Failed { retry_later, .. }) = &mut self.end {
-            *retry_later = true;
+    pub(super) fn set_retry(&mut self, when: Retry) {
+        if let Some(PipelineResult::Failed { retry, .. }) = &mut self.end {
+            *retry = Some(when);
         }
     }
 
@@ -166,8 +174,10 @@ impl Passage {
 
     fn fail_call(&mut self, plugin: &PluginUse, failure: &CallFailure) {
         self.fail(plugin, failure.kind(), failure.to_string());
-        if failure.is_not_asked() || matches!(failure, CallFailure::AgainLater(_)) {
-            self.set_retry_later();
+        if failure.is_not_asked() {
+            self.set_retry(Retry::Soon);
+        } else if matches!(failure, CallFailure::AgainLater(_)) {
+            self.set_retry(Retry::BySchedule);
         }
     }
 
@@ -388,10 +398,7 @@ mod tests {
             assert_eq!(passage.failure().map(|(kind, _)| kind), Some(kind));
             assert!(matches!(
                 passage.finish().result,
-                PipelineResult::Failed {
-                    retry_later: false,
-                    ..
-                }
+                PipelineResult::Failed { retry: None, .. }
             ));
         }
     }
@@ -400,11 +407,15 @@ mod tests {
     fn failures_say_what_another_try_is_worth() {
         let limit = std::time::Duration::from_millis(50);
         for (failure, expected, has_run) in [
-            (CallFailure::Trap("unreachable".to_owned()), false, true),
-            (CallFailure::TimedOut { limit }, false, true),
-            (CallFailure::AgainLater("busy".to_owned()), true, true),
-            (CallFailure::NotReached, true, false),
-            (CallFailure::Overloaded, true, false),
+            (CallFailure::Trap("unreachable".to_owned()), None, true),
+            (CallFailure::TimedOut { limit }, None, true),
+            (
+                CallFailure::AgainLater("busy".to_owned()),
+                Some(Retry::BySchedule),
+                true,
+            ),
+            (CallFailure::NotReached, Some(Retry::Soon), false),
+            (CallFailure::Overloaded, Some(Retry::Soon), false),
         ] {
             let mut passage = passage();
             passage.apply(&plugin("a"), DIGEST, Err(failure));
@@ -412,7 +423,7 @@ mod tests {
             assert_eq!(!prepared.ran.is_empty(), has_run);
             assert!(matches!(
                 prepared.result,
-                PipelineResult::Failed { retry_later, .. } if retry_later == expected
+                PipelineResult::Failed { retry, .. } if retry == expected
             ));
         }
     }

@@ -11,7 +11,7 @@ use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, DataUrls, Limits};
 use tracing::debug;
 
 use super::claim::ClaimSigner;
-use super::passage::{Passage, Prepared};
+use super::passage::{Passage, Prepared, Retry};
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
 use crate::domain::event::Event;
@@ -188,7 +188,7 @@ impl Pipeline {
             .registry
             .digest(subscription.tenant, &plugin.name, plugin.version);
         if now != Ok(resolved.digest) {
-            passage.set_retry_later();
+            passage.set_retry(Retry::Soon);
         }
     }
 
@@ -204,7 +204,7 @@ impl Pipeline {
         for passage in passages.iter_mut().filter(|passage| passage.is_open()) {
             passage.fail(plugin, why.kind(), reason.clone());
             if why.is_passing() {
-                passage.set_retry_later();
+                passage.set_retry(Retry::Soon);
             }
             self.count(why.kind());
             tally

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::catalog::Catalog;
 use super::change::Change;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
@@ -12,7 +13,7 @@ use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
 
 /// A plugin's name in the hands of a tenant, or of
-/// [`Catalog::SHARED`](super::catalog::Catalog::SHARED).
+/// [`Catalog::SHARED`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PluginKey {
     pub tenant: TenantId,
@@ -85,6 +86,22 @@ pub struct StoredVersion {
     pub exports: Vec<String>,
     pub imports: Vec<String>,
     pub created_at: Timestamp,
+}
+
+impl StoredPlugin {
+    /// A shared plugin whose one file so far was refused: a name without a version.
+    #[must_use]
+    pub fn refused_from_folder(name: PluginName) -> Self {
+        Self {
+            key: PluginKey {
+                tenant: Catalog::SHARED,
+                name,
+            },
+            owner: PluginOwner::Folder,
+            active: None,
+            versions: Vec::new(),
+        }
+    }
 }
 
 /// Why plugins could not be read or changed.

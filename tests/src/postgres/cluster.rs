@@ -92,8 +92,18 @@ impl Cluster {
     }
 
     /// Ends the server as a power button would end its machine; its data stays.
-    pub fn kill_9(&self) {
+    pub async fn kill_9(&self) {
         self.command("kill\n");
+        let options = self.options("postgres");
+        // The watcher works beside us: without this, what comes next could meet the old server.
+        wait::within(wait::PATIENCE, || async {
+            PgConnection::connect_with(&options)
+                .await
+                .is_err()
+                .then_some(())
+        })
+        .await
+        .expect("a killed server answers nobody");
     }
 
     /// Starts a killed server again and waits until it accepts connections.

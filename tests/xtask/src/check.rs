@@ -1,8 +1,9 @@
 //! All checks, cheap ones first; the tests last, so that their closing line is the last word.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::shell::{Failed, cargo, run, step, works};
+use crate::shell::{Failed, cargo, run, step, target_dir, works};
 use crate::{build, postgres};
 
 /// `args` are filters for the tests; `--full` adds what takes long or needs the internet.
@@ -28,9 +29,40 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
     run(cargo(&clippy).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))?;
     step("licences, bans, sources");
     deny(is_full)?;
+    step("the gateway that the tests start");
+    let mut gateway = cargo(&["build", "--locked", "--package", "hookgate"]);
+    run(gateway.env("HOOKGATE_SHIPPED_PLUGINS", &plugins))?;
     step("tests");
-    let mut test = cargo(&["test", "--workspace", "--locked"]);
+    let mut test = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if let Some(payloads) = payloads() {
+        test.env("HOOKGATE_GITHUB_PAYLOADS", payloads);
+    }
     run(test.args(&args).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))
+}
+
+/// Real payloads of GitHub, from npm; the test that wants them says so where there are none.
+fn payloads() -> Option<PathBuf> {
+    const PACKAGE: &str = "@octokit/webhooks-examples@7.6.1";
+    let folder = target_dir().join("payloads");
+    let found = folder.join("node_modules/@octokit/webhooks-examples/api.github.com");
+    if !found.is_dir() {
+        step("real payloads, from npm");
+        std::fs::create_dir_all(&folder).ok()?;
+        let mut npm = Command::new("npm");
+        npm.args([
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ]);
+        npm.arg("--prefix").arg(&folder).arg(PACKAGE);
+        if run(&mut npm).is_err() {
+            step("no npm, no real payloads: their test is left out");
+            return None;
+        }
+    }
+    found.is_dir().then_some(found)
 }
 
 /// The advisory database lives on the internet and changes without us: only in full runs,

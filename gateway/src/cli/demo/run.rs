@@ -45,7 +45,7 @@ impl Run<'_> {
     pub(super) async fn send_and_compare(&self, samples: Vec<Sample>) -> anyhow::Result<bool> {
         let roles: Vec<Role> = self.subscribed.iter().map(|made| made.role).collect();
         self.screen.head(&roles)?;
-        let mut totals = Totals::default();
+        let mut totals = Totals::with_plugins(roles.len() > 1);
         let mut faults = Vec::new();
         let started_at = Instant::now();
         let (sent, mut accepted) = mpsc::unbounded_channel();
@@ -55,7 +55,7 @@ impl Run<'_> {
             let mut cells = Vec::new();
             for made in &self.subscribed {
                 let cell = self.outcome(made, &event, &sample).await?;
-                totals.count(made.role, &cell);
+                totals.count(&cell);
                 if let Cell::Wrong(why) = &cell {
                     let (name, id) = (made.role.name(), &made.id);
                     faults.push(format!(

@@ -20,12 +20,12 @@ pub(super) struct Sample {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SampleError {
-    #[error("{path} could not be read: {source}")]
+    #[error("{path} could not be read")]
     Unreadable {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{path} does not hold JSON: {source}")]
+    #[error("{path} does not hold JSON")]
     NotJson {
         path: PathBuf,
         source: serde_json::Error,

@@ -42,6 +42,7 @@ pub(super) enum Cell {
 pub(super) struct Totals {
     pub(super) events: usize,
     pub(super) bytes_in: usize,
+    has_plugins: bool,
     /// From the first event sent to the last delivery received.
     pub(super) took: Duration,
     delivered: usize,
@@ -50,12 +51,18 @@ pub(super) struct Totals {
     /// What would have gone out without plugins, and what went.
     before_bytes: usize,
     after_bytes: usize,
-    skinny_bytes: usize,
     dropped_bytes: usize,
 }
 
 impl Totals {
-    pub(super) fn count(&mut self, role: Role, cell: &Cell) {
+    pub(super) fn with_plugins(has_plugins: bool) -> Self {
+        Self {
+            has_plugins,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn count(&mut self, cell: &Cell) {
         match cell {
             Cell::Delivered {
                 before_bytes,
@@ -64,9 +71,6 @@ impl Totals {
                 self.delivered += 1;
                 self.before_bytes += before_bytes;
                 self.after_bytes += after_bytes;
-                if role == Role::Skinny {
-                    self.skinny_bytes += before_bytes.saturating_sub(*after_bytes);
-                }
             }
             Cell::Dropped { bytes, .. } => {
                 self.dropped += 1;
@@ -195,17 +199,19 @@ impl Screen {
             format!("{} verified by the receiver", totals.delivered),
         )?;
         let saved = totals.before_bytes.saturating_sub(totals.after_bytes);
-        row(
-            "bytes",
-            format!(
-                "{} saved of {} ({} %): {} by skinny, {} by match",
-                grouped(saved),
-                grouped(totals.before_bytes),
-                (saved * 100).checked_div(totals.before_bytes).unwrap_or(0),
-                grouped(totals.skinny_bytes),
-                grouped(totals.dropped_bytes),
-            ),
-        )?;
+        if totals.has_plugins {
+            row(
+                "bytes",
+                format!(
+                    "{} saved of {} ({} %): {} by skinny, {} by match",
+                    grouped(saved),
+                    grouped(totals.before_bytes),
+                    (saved * 100).checked_div(totals.before_bytes).unwrap_or(0),
+                    grouped(saved.saturating_sub(totals.dropped_bytes)),
+                    grouped(totals.dropped_bytes),
+                ),
+            )?;
+        }
         row(
             "time",
             format!(
@@ -256,8 +262,9 @@ impl Screen {
   hookgate listen --port 9000                                   # a receiver that prints
   hookgate subscriptions create '*' --to http://127.0.0.1:9000/ # and a subscription for it
   hookgate send invoice.paid --data '{{\"id\": \"inv_1\"}}'
-  hookgate plugin build && hookgate plugin push                 # a plugin of your own
-  cp NAME.wasm {folder}/                                        # or so; replace the file while it runs
+  hookgate plugin build && hookgate plugin push                 # a plugin of your own, over REST
+  # or as a file: copied, used at once; replace it while the gateway runs
+  cp NAME.wasm {folder}/
 "
         ))?;
         line(&self.paint.strong("The gateway goes on until Ctrl-C."))

@@ -1,0 +1,21 @@
+;; world: transform-plugin
+;; Replaces the data with its stamp. Data that begins with 2 makes it crash, with 3 loop.
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (data (i32.const 128) "{\"stamp\":1}")
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param $event i32) (result i32)
+    (local $told i32)
+    (local.set $told (i32.load8_u (i32.load offset=76 (local.get $event))))
+    (if (i32.eq (local.get $told) (i32.const 0x32)) (then (unreachable)))
+    (if (i32.eq (local.get $told) (i32.const 0x33)) (then (loop $spin (br $spin))))
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (i32.const 2))
+    (i32.store (i32.const 24) (i32.const 128))
+    (i32.store (i32.const 28) (i32.const 11))
+    (i32.const 16)))

@@ -1,0 +1,66 @@
+//! The gateway's database seen from beside it: who serves it, and how often it is asked.
+//!
+//! Looks from the database `postgres`, so that its own questions are not counted.
+
+use std::str::FromStr as _;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Row as _};
+
+/// Servers report what they counted at most this much later.
+const SETTLE: Duration = Duration::from_secs(11);
+const WINDOW: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: PgConnection,
+    name: String,
+}
+
+impl Database {
+    pub(super) async fn beside(url: &str) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url)?;
+        let name = options
+            .get_database()
+            .context("the URL names no database")?
+            .to_owned();
+        let connection = options.database("postgres").connect().await?;
+        Ok(Self { connection, name })
+    }
+
+    /// The first process of the server.
+    pub(super) async fn postmaster(&mut self) -> anyhow::Result<u32> {
+        let folder: String = sqlx::query("show data_directory")
+            .fetch_one(&mut self.connection)
+            .await?
+            .get(0);
+        let file = std::fs::read_to_string(format!("{folder}/postmaster.pid"))?;
+        let pid = file
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok());
+        pid.context("postmaster.pid begins with a number")
+    }
+
+    /// Transactions per second while nobody uses the gateway, autovacuum's among them.
+    pub(super) async fn idle_transactions_per_second(&mut self) -> anyhow::Result<f64> {
+        tokio::time::sleep(SETTLE).await;
+        let started_at = Instant::now();
+        let before = self.transactions().await?;
+        tokio::time::sleep(WINDOW).await;
+        let count = self.transactions().await? - before;
+        Ok(count as f64 / started_at.elapsed().as_secs_f64())
+    }
+
+    async fn transactions(&mut self) -> anyhow::Result<i64> {
+        let row = sqlx::query(
+            "select xact_commit + xact_rollback from pg_stat_database where datname = $1",
+        )
+        .bind(&self.name)
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(row.get(0))
+    }
+}
