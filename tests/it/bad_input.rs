@@ -181,6 +181,11 @@ async fn a_bad_subscription_is_told_all_its_mistakes_at_once() {
     ] {
         assert!(pointers.contains(&expected), "{expected}: {pointers:?}");
     }
+    let later = json!({"ordering": "none", "debounce": null, "auth": null, "signature": "v1"});
+    let body =
+        json!({"event_types": ["*"], "target_url": "http://127.0.0.1:9/", "delivery": later});
+    let answer = gateway.api().post("/v1/subscriptions", &body).await;
+    answer.expect(201);
     let body = json!({"event_types": ["*"], "target_url": "http://127.0.0.1:9/",
         "plugins": [{"name": "nobody"}]});
     let answer = gateway.api().post("/v1/subscriptions", &body).await;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::Api;
@@ -17,6 +17,8 @@ use super::problem::{Kind, Problem};
 
 /// Longest wait for a whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that the rest of a refused body is read.
+const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 /// Largest body of an array of events.
 pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
@@ -25,23 +27,74 @@ pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 /// 413, 408, 417, or 400 where the connection or its framing broke.
 pub async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Problem> {
-    check_head(request.headers(), max_bytes)?;
-    let body = Limited::new(request.into_body(), max_bytes).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max_bytes)),
-        Ok(Err(_)) => Err(Problem::new(
-            Kind::InvalidRequest,
-            "the body broke off or is framed wrongly",
-        )),
-        Err(_) => Err(Problem::new(
-            Kind::BodyTimeout,
-            format!(
-                "the whole body must come within {} s",
-                BODY_TIMEOUT.as_secs()
-            ),
-        )),
+    let (parts, body) = request.into_parts();
+    if let Err(problem) = check_head(&parts.headers, max_bytes) {
+        if !parts.headers.contains_key(EXPECT) {
+            discard(body);
+        }
+        return Err(problem);
     }
+    tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes))
+        .await
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                Kind::BodyTimeout,
+                format!(
+                    "the whole body must come within {} s",
+                    BODY_TIMEOUT.as_secs()
+                ),
+            ))
+        })
+}
+
+async fn collect(mut body: axum::body::Body, max_bytes: usize) -> Result<Bytes, Problem> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        if first.len() + whole.len() + chunk.len() > max_bytes {
+            discard(body);
+            return Err(too_large(max_bytes));
+        }
+        // Most bodies are one chunk, which is then the body without being copied.
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
+}
+
+async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            let detail = "the body broke off or is framed wrongly";
+            Problem::new(Kind::InvalidRequest, detail)
+        })?;
+        if let Ok(chunk) = frame.into_data() {
+            return Ok(Some(chunk));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads on for a while after a refusal: a client that is still writing would see a broken
+/// connection instead of the answer. Bounded in bytes and time, and by its connection.
+fn discard(mut body: axum::body::Body) {
+    tokio::spawn(tokio::time::timeout(DISCARD_WITHIN, async move {
+        let mut left_bytes = MAX_BATCH_BYTES;
+        while let Ok(Some(chunk)) = next_chunk(&mut body).await {
+            left_bytes = left_bytes.saturating_sub(chunk.len());
+            if left_bytes == 0 {
+                return;
+            }
+        }
+    }));
 }
 
 fn check_head(headers: &HeaderMap, max_bytes: usize) -> Result<(), Problem> {

@@ -64,7 +64,7 @@ pub struct SubscriptionForm {
 
 /// How deliveries are made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct DeliveryForm {
     /// `event` or `raw`.
     #[schema(value_type = Option<Format>)]
