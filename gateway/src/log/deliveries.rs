@@ -1,6 +1,10 @@
 //! What people ask of single deliveries: again, not any more, go on. All of it acts on parked rows,
 //! and needs no lock: a row that goes or comes is a fact that its bucket's owner finds.
 
+use std::time::Duration;
+
+use tracing::warn;
+
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::{BucketId, DeliveryId, EventId, SubscriptionId};
 
@@ -11,6 +15,9 @@ use super::work::ParkReason;
 
 /// Rows woken by one statement, so that a long queue does not make a long transaction.
 const WAKE_ROWS: i64 = 5_000;
+
+/// Longer than an outcome takes from the engine to its row.
+const WAKE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What a wish to deliver again came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +139,8 @@ impl Log {
     }
 
     /// Makes due what waits for one of `reasons`: the subscription was resumed, the plugin mended.
-    /// Returns how many deliveries that was.
+    /// Returns how many deliveries that was. Looks once more a little later, because an attempt
+    /// that began before the change may park its delivery after the first look.
     ///
     /// # Errors
     /// Where the database cannot be asked; what was woken until then stays so.
@@ -142,6 +150,26 @@ impl Log {
         reasons: &[ParkReason],
     ) -> Result<u64, LogError> {
         let reasons: Vec<i16> = reasons.iter().map(|reason| reason.code()).collect();
+        let woken = self.wake_now(subscription, &reasons).await?;
+        let log = self.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = log.shared.stop.soft.cancelled() => {}
+                () = tokio::time::sleep(WAKE_AGAIN_AFTER) => {
+                    if let Err(error) = log.wake_now(subscription, &reasons).await {
+                        warn!(%subscription, %error, "late parked deliveries could not be woken");
+                    }
+                }
+            }
+        });
+        Ok(woken)
+    }
+
+    async fn wake_now(
+        &self,
+        subscription: SubscriptionId,
+        reasons: &[i16],
+    ) -> Result<u64, LogError> {
         let mut woken = 0;
         loop {
             let query = sqlx::query!(
@@ -151,7 +179,7 @@ impl Log {
                    order by event_id limit $3)
                  and subscription_id = $1 and bucket = $4",
                 subscription.get(),
-                &reasons,
+                reasons,
                 WAKE_ROWS,
                 BucketId::of(subscription).get()
             );
