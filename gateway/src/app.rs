@@ -26,7 +26,7 @@ use url::Url;
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
-use crate::delivery::sender::{Sender, SenderParts};
+use crate::delivery::sender::{Sender, SenderParts, system_roots};
 use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
@@ -318,7 +318,7 @@ impl Core<'_> {
         let sender = Sender::new(SenderParts {
             guard: Guard::new(settings.targets.clone()),
             lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
-            roots: adapters::trusted_roots(),
+            roots: system_roots(),
             clock: self.clock.clone(),
         });
         let pulse = log.pulse();

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::delivery::transform::{
     Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
@@ -120,20 +119,4 @@ pub(super) async fn follow_beats(
             warn!(%error, "configuration could not be refreshed");
         }
     }
-}
-
-/// The certificates that the operating system trusts.
-pub(super) fn trusted_roots() -> RootCertStore {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        warn!(%error, "a certificate of the system could not be read");
-    }
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        error!(
-            "no trusted certificates were found: install ca-certificates, or no https receiver can be called"
-        );
-    }
-    roots
 }

@@ -289,7 +289,7 @@ pub fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        warn!(errors = ?found.errors, "no system certificates found, https targets cannot be verified");
+        warn!(errors = ?found.errors, "no system certificates found, https targets cannot be verified: install ca-certificates");
     }
     roots
 }

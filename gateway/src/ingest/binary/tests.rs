@@ -1,3 +1,5 @@
+//! The requests that real SDKs send, and those that nobody should, as tables.
+
 use http::{HeaderName, HeaderValue};
 
 use super::*;
