@@ -33,6 +33,8 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::ingest::accept::Ingest;
+use crate::ingest::notices::Notices;
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -133,7 +135,9 @@ impl Gateway {
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
         let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
-        let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
+        let notices = core.notices(&log);
+        let pipeline = plugins.pipeline(claims.clone());
+        let delivery = core.delivery(&log, pipeline, notices, work);
 
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
@@ -304,10 +308,20 @@ impl Core<'_> {
         })
     }
 
+    /// The one way in which the gateway tells of itself.
+    fn notices(&self, log: &Log) -> Notices {
+        let ingest = Ingest::new(self.store.clone(), log.clone());
+        let (notices, writer) = Notices::new(ingest);
+        self.shutdown
+            .spawn("notices", writer.run(self.shutdown.soft()));
+        notices
+    }
+
     fn delivery(
         &self,
         log: &Log,
         pipeline: crate::plugin::Pipeline,
+        notices: Notices,
         ready: mpsc::Receiver<Vec<Work>>,
     ) -> Delivery {
         let settings = &self.settings.delivery;
@@ -333,7 +347,8 @@ impl Core<'_> {
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone()),
+                disable: adapters::disable(self.store.clone(), notices.clone()),
+                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
             sender,

@@ -14,8 +14,10 @@ use crate::delivery::transform::{
 use crate::delivery::{Disable, Subscriptions};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::notice::Notice;
 use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
+use crate::ingest::notices::Notices;
 use crate::log::Beat;
 use crate::plugin::{self, Pipeline};
 use crate::store::catalog::Catalog;
@@ -80,13 +82,25 @@ fn translate(prepared: plugin::Prepared) -> Prepared {
     }
 }
 
-/// Disables a subscription whose receiver is gone.
-pub(super) fn disable(store: Store) -> Disable {
+/// Disables a subscription whose receiver is gone, and says so.
+pub(super) fn disable(store: Store, notices: Notices) -> Disable {
     Arc::new(move |subscription, reason| {
-        let store = store.clone();
+        let (store, notices) = (store.clone(), notices.clone());
         async move {
-            if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
-                warn!(%subscription, %error, "subscription could not be disabled");
+            let disabled = store.set_state(subscription, State::Disabled, reason).await;
+            match disabled {
+                Ok(None) => {}
+                Ok(Some(tenant)) => {
+                    let reason = reason.into();
+                    let notice = Notice::SubscriptionDisabled {
+                        subscription,
+                        reason,
+                    };
+                    notices.emit(tenant, notice);
+                }
+                Err(error) => {
+                    warn!(%subscription, %error, "subscription could not be disabled");
+                }
             }
         }
         .boxed()

@@ -4,8 +4,11 @@
 //! here and nowhere else; what is delivered, and how, is not known here.
 
 pub mod caller;
+mod check;
 pub mod deliveries;
+pub mod delivery_form;
 pub mod events;
+pub mod explain;
 pub mod input;
 pub mod keys;
 pub mod operating;
