@@ -27,7 +27,7 @@ use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
+use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
@@ -134,10 +134,18 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
+        let origin = Origin::new(public_url.clone());
         let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
         let notices = core.notices(&log);
         let pipeline = plugins.pipeline(claims.clone());
-        let delivery = core.delivery(&log, pipeline, notices, work);
+        let told = Told {
+            notices,
+            origin,
+            ready: work,
+        };
+        let delivery = core.delivery(&log, pipeline, told);
+        let expiring = adapters::expire(core.store.clone(), shutdown.soft());
+        shutdown.spawn("expiry", expiring);
 
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
@@ -206,6 +214,13 @@ struct Core<'a> {
     random: Random,
     metrics: Metrics,
     shutdown: Shutdown,
+}
+
+/// What the engine needs beside the core.
+struct Told {
+    notices: Notices,
+    origin: Origin,
+    ready: mpsc::Receiver<Vec<Work>>,
 }
 
 impl Core<'_> {
@@ -321,8 +336,7 @@ impl Core<'_> {
         &self,
         log: &Log,
         pipeline: crate::plugin::Pipeline,
-        notices: Notices,
-        ready: mpsc::Receiver<Vec<Work>>,
+        told: Told,
     ) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
@@ -341,14 +355,20 @@ impl Core<'_> {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
             },
-            ready,
+            ready: told.ready,
+            origin: told.origin,
             outside: Outside {
                 subscriptions: Arc::new(adapters::CatalogSubscriptions(
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone(), notices.clone()),
-                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
+                disable: adapters::disable(self.store.clone(), told.notices.clone()),
+                notify: adapters::notify(
+                    self.store.clone(),
+                    told.notices,
+                    settings.disable_after,
+                ),
+                conclude: adapters::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
             sender,

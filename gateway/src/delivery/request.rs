@@ -3,15 +3,18 @@
 //! Extra headers come first and the gateway's own last, so nobody can speak in its name; what
 //! frames a request or steers a connection is never taken from anybody. Sends nothing.
 
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::body::{self, Body, Content};
+use super::handshake::{Origin, REQUEST_ORIGIN};
 use super::signature::{self, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::DeliveryId;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::domain::verification::Verification;
 
 use super::transform::Outgoing;
 
@@ -38,8 +41,11 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
 /// An attempt as it goes out.
 #[derive(Clone, Debug)]
 pub struct OutgoingRequest {
+    pub method: Method,
     pub headers: HeaderMap,
     pub body: bytes::Bytes,
+    /// Whether headers and body of the answer are wanted too.
+    pub keeps_answer: bool,
 }
 
 /// The request of one attempt at `at`. `transformed` is what the plugins made of the event; none
@@ -49,8 +55,8 @@ pub fn build(
     subscription: &Subscription,
     event: &Event,
     transformed: Option<&Outgoing>,
+    (origin, random): (&Origin, &Random),
     at: Timestamp,
-    random: &Random,
 ) -> OutgoingRequest {
     let Body {
         content_type,
@@ -88,6 +94,11 @@ pub fn build(
     headers.insert(WEBHOOK_ID, own(&id));
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
     headers.insert(WEBHOOK_SIGNATURE, own(&signature));
+    if subscription.verification == Verification::CloudEvents
+        && let Ok(value) = HeaderValue::from_str(origin.name())
+    {
+        headers.insert(REQUEST_ORIGIN, value);
+    }
     if subscription.policy.hook_signature
         && let Some(value) = signature::hook_header(&subscription.secrets, &bytes)
     {
@@ -97,8 +108,10 @@ pub fn build(
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(TRACEPARENT, own(&trace));
     OutgoingRequest {
+        method: Method::POST,
         headers,
         body: bytes,
+        keeps_answer: false,
     }
 }
 
@@ -178,6 +191,10 @@ mod tests {
     use super::super::testing;
     use super::*;
 
+    fn origin() -> Origin {
+        Origin::new(url::Url::parse("https://gate.example/").unwrap())
+    }
+
     fn random() -> Random {
         Random::new(|bytes| bytes.fill(0xab))
     }
@@ -187,7 +204,7 @@ mod tests {
         let subscription = testing::subscription("https://example.com/");
         let event = testing::event(br#"{"a":1}"#);
         let at = Timestamp::from_ms(1_700_000_000_999);
-        let request = build(&subscription, &event, None, at, &random());
+        let request = build(&subscription, &event, None, (&origin(), &random()), at);
         let value = |name: &str| request.headers[name].to_str().unwrap();
         assert!(value("webhook-id").starts_with("dlv_"));
         assert!(!value("webhook-id").contains('.'));
@@ -223,7 +240,7 @@ mod tests {
             ],
         };
         let at = Timestamp::from_ms(0);
-        let request = build(&subscription, &event, Some(&outgoing), at, &random());
+        let request = build(&subscription, &event, Some(&outgoing), (&origin(), &random()), at);
         let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

@@ -170,6 +170,7 @@ impl Bench {
                 transform: Arc::new(Plugins),
                 disable,
                 notify: Arc::new(|_, _| {}),
+                conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
             },
             sender,

@@ -20,3 +20,4 @@ pub mod secret;
 pub mod subscription;
 pub mod target_url;
 pub mod tenant;
+pub mod verification;

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
-use super::{Api, deliveries, events, explain, keys, operating, subscriptions, tenants};
+use super::{Api, confirm, deliveries, events, explain, keys, samples, operating, subscriptions, tenants};
 use crate::telemetry::metrics::RequestLabel;
 
 #[derive(OpenApi)]
@@ -55,6 +55,8 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::delete
         ))
         .routes(routes!(explain::explain))
+        .routes(routes!(confirm::confirm, confirm::confirm_by_get))
+        .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))

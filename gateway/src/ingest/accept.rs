@@ -13,6 +13,7 @@ use crate::domain::event::Attributes;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::log::work::ParkReason;
@@ -116,6 +117,10 @@ impl Ingest {
         incoming: Incoming,
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
+        if incoming.event_type.starts_with(OWN_PREFIX) {
+            let rule = format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+        }
         let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;

@@ -17,6 +17,7 @@ pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;
+pub mod states;
 pub mod subscriptions;
 pub mod tenants;
 
