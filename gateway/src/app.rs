@@ -41,7 +41,7 @@ use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
 use crate::store::feed::Feed;
 use crate::store::preflight::{self, Safety};
-use crate::store::seal::{self, Sealer};
+use crate::store::seal::Sealer;
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
 
@@ -106,19 +106,12 @@ impl Gateway {
 
         let (embedded, database) = database(&settings, machine).await?;
         let pool = pool(&settings, database.clone()).await?;
-        let master = seal::MasterKey::new(*keys.master.bytes());
-        let sealer = Sealer::new(1, &master);
+        let sealer = Sealer::new(1, &keys.master);
         let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(
-            pool.clone(),
-            sealer,
-            feed,
-            clock.clone(),
-            adapters::randomness(&random),
-        );
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), random.clone());
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
         let core = Core {
@@ -132,7 +125,7 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
-        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
         let api = core.api(&log, &plugins, claims, &keys.admin);
