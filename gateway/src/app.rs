@@ -291,6 +291,7 @@ impl Core<'_> {
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(admin_key.expose())),
                 max_body_bytes: self.settings.server.max_body_bytes,
+                body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
             stopping: self.shutdown.soft(),

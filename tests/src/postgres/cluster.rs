@@ -57,6 +57,14 @@ impl Cluster {
     /// # Panics
     /// Where Postgres is missing or refuses; the message says what to do.
     pub async fn start(durability: Durability) -> Self {
+        Self::start_with(durability, &[]).await
+    }
+
+    /// The same with more settings, as in `log_lock_waits=on`.
+    ///
+    /// # Panics
+    /// Where Postgres is missing or refuses; the message says what to do.
+    pub async fn start_with(durability: Durability, more: &[&str]) -> Self {
         let binaries = binaries();
         let folder = tempfile::Builder::new()
             .prefix("hookgate-pg-")
@@ -71,7 +79,7 @@ impl Cluster {
         watcher.arg(&folder).args(unprivileged());
         watcher.arg(binaries.join("postgres"));
         watcher.arg("-D").arg(&data).arg("-k").arg(&folder);
-        for setting in settings(durability) {
+        for setting in settings(durability).iter().chain(more) {
             watcher.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C ends the tests, and the closed pipe ends the server.
