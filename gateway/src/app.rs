@@ -414,7 +414,11 @@ async fn database(
     let options = PgConnectOptions::from_str(&url)
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
-        .options([("search_path", "hookgate")]);
+        .options([
+            ("search_path", "hookgate"),
+            // Compiling a plan takes longer than any of the short statements here.
+            ("jit", "off"),
+        ]);
     let safety = if settings.database.allow_unsafe {
         Safety::UnsafeAllowed
     } else {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use hookgate_tests::wait::until;
 use hookgate_tests::{Cluster, Database, Durability, Gateway, GatewayOptions, Receiver, event};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::load::Load;
@@ -101,18 +102,33 @@ async fn under_load_ten_deliveries_cost_less_than_one_statement() {
     let counted = Counted::start().await;
     let gateway = Gateway::start(GatewayOptions::on(&counted.database)).await;
     let receiver = Receiver::accepting().await;
-    gateway.subscribe("load.*", &receiver).await;
-    let load = Load::start(&[&gateway], 64);
+    // On a slow machine the deliveries must not fall behind: what is parked costs more.
+    let wish = json!({"event_types": ["load.*"], "delivery": {"max_in_flight": 256}});
+    gateway.subscribe_with(wish, &receiver).await;
+    let load = Load::start(&[&gateway], 128);
     load.acknowledges(200).await;
 
     counted.forget().await;
     let before = receiver.count();
     load.acknowledges(3000).await;
+    let acknowledged = load.finish().await;
+    receiver.received(acknowledged.len()).await;
+    gateway.settled().await;
     let delivered = receiver.count() - before;
     let calls = counted.calls().await;
-    load.finish().await;
 
-    let all: i64 = calls.iter().map(|(calls, _)| calls).sum();
+    // What goes by the second, whatever is sent, is the idle gateway's account; and looking whether
+    // all is settled is this test's own.
+    let by_the_second = [
+        "insert into node",
+        "select v from config_version",
+        "from delivery",
+    ];
+    let all: i64 = calls
+        .iter()
+        .filter(|(_, query)| !by_the_second.iter().any(|part| query.contains(part)))
+        .map(|(calls, _)| calls)
+        .sum();
     let per_delivery = all as f64 / delivered as f64;
     println!(
         "{per_delivery:.3} statements a delivery, {delivered} deliveries\n{}",
@@ -125,11 +141,7 @@ async fn under_load_ten_deliveries_cost_less_than_one_statement() {
             .filter(|(_, query)| query.contains(&format!("from {table} ")))
             .map(|(calls, _)| calls)
             .sum();
-        assert!(
-            asked <= 5,
-            "{table} was asked {asked} times\n{}",
-            told(&calls)
-        );
+        assert_eq!(asked, 0, "{table} was asked\n{}", told(&calls));
     }
     drop(counted.cluster);
 }

@@ -177,11 +177,13 @@ fn settings(durability: Durability) -> &'static [&'static str] {
             "full_page_writes=off",
             "synchronous_commit=off",
             "autovacuum_naptime=5s",
+            "jit=off",
         ],
         Durability::Full => &[
             "listen_addresses=",
             "max_connections=100",
             "autovacuum_naptime=5s",
+            "jit=off",
             // A killed server restarts without visiting every file one by one.
             "recovery_init_sync_method=syncfs",
         ],
