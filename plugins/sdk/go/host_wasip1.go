@@ -6,6 +6,7 @@ package hookgate
 
 import (
 	"log"
+	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -24,6 +25,8 @@ func hostDataURL(result unsafe.Pointer)
 
 func init() {
 	bridge.Hookgate = hostCalls{}
+	// The runtime's last words fit into the log, and the trace that would follow does not.
+	debug.SetTraceback("none")
 	// There is no time to put before a line.
 	log.SetFlags(0)
 	log.SetOutput(logWriter{})
