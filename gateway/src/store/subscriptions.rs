@@ -132,8 +132,8 @@ impl Store {
     }
 
     fn new_key(&self, owner: Owner, scheme: Scheme) -> (SigningKey, Vec<u8>) {
-        let key = SigningKey::new(scheme, self.random());
-        let sealed = self.sealer.seal(owner, key.bytes(), self.random());
+        let key = SigningKey::new(scheme, self.random.bytes());
+        let sealed = self.sealer.seal(owner, key.bytes(), self.random.bytes());
         (key, sealed)
     }
 
