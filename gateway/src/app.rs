@@ -43,7 +43,7 @@ use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
 use crate::store::feed::Feed;
 use crate::store::preflight::{self, Safety};
-use crate::store::seal::{self, Sealer};
+use crate::store::seal::Sealer;
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
 
@@ -108,19 +108,12 @@ impl Gateway {
 
         let (embedded, database) = database(&settings, machine).await?;
         let pool = pool(&settings, database.clone()).await?;
-        let master = seal::MasterKey::new(*keys.master.bytes());
-        let sealer = Sealer::new(1, &master);
+        let sealer = Sealer::new(1, &keys.master);
         let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(
-            pool.clone(),
-            sealer,
-            feed,
-            clock.clone(),
-            adapters::randomness(&random),
-        );
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), random.clone());
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
         let core = Core {
@@ -135,7 +128,7 @@ impl Gateway {
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
         let origin = Origin::new(public_url.clone());
-        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let notices = core.notices(&log);
         let pipeline = plugins.pipeline(claims.clone());
         let told = Told {
@@ -317,6 +310,7 @@ impl Core<'_> {
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(admin_key.expose())),
                 max_body_bytes: self.settings.server.max_body_bytes,
+                body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
             stopping: self.shutdown.soft(),
@@ -332,12 +326,7 @@ impl Core<'_> {
         notices
     }
 
-    fn delivery(
-        &self,
-        log: &Log,
-        pipeline: crate::plugin::Pipeline,
-        told: Told,
-    ) -> Delivery {
+    fn delivery(&self, log: &Log, pipeline: crate::plugin::Pipeline, told: Told) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
             max_in_flight: settings.max_in_flight.get(),
@@ -363,11 +352,7 @@ impl Core<'_> {
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
                 disable: adapters::disable(self.store.clone(), told.notices.clone()),
-                notify: adapters::notify(
-                    self.store.clone(),
-                    told.notices,
-                    settings.disable_after,
-                ),
+                notify: adapters::notify(self.store.clone(), told.notices, settings.disable_after),
                 conclude: adapters::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
@@ -455,7 +440,11 @@ async fn database(
     let options = PgConnectOptions::from_str(&url)
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
-        .options([("search_path", "hookgate")]);
+        .options([
+            ("search_path", "hookgate"),
+            // Compiling a plan takes longer than any of the short statements here.
+            ("jit", "off"),
+        ]);
     let safety = if settings.database.allow_unsafe {
         Safety::UnsafeAllowed
     } else {

@@ -30,19 +30,37 @@ async fn a_subscription_expires_and_goes_on_when_it_is_renewed() {
     let api = gateway.api();
 
     let expired = in_state(&gateway, &path, "expired").await;
-    assert!(expired["state_reason"].as_str().unwrap().contains("later expires_at"));
+    assert!(
+        expired["state_reason"]
+            .as_str()
+            .unwrap()
+            .contains("later expires_at")
+    );
     let id = gateway.send(event("a.missed")).await;
     gateway.delivery_in((&id, &subscribed), "dead").await;
-    let refused = api.post(&format!("{path}/resume"), &json!({})).await.expect(409);
-    assert!(refused["detail"].as_str().unwrap().contains("later expires_at"));
+    let refused = api
+        .post(&format!("{path}/resume"), &json!({}))
+        .await
+        .expect(409);
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("later expires_at")
+    );
     let past = json!({"expires_at": "2020-01-01T00:00:00Z"});
     let refused = api.patch(&path, &past).await.expect(422);
     assert_eq!(refused["errors"][0]["pointer"], "#/expires_at");
     // Another member may change although the time is past.
-    api.patch(&path, &json!({"description": "x"})).await.expect(200);
+    api.patch(&path, &json!({"description": "x"}))
+        .await
+        .expect(200);
 
     let later = json!({"expires_at": in_a_while(Duration::from_secs(3600))});
-    assert_eq!(api.patch(&path, &later).await.expect(200)["state"], "active");
+    assert_eq!(
+        api.patch(&path, &later).await.expect(200)["state"],
+        "active"
+    );
     gateway.send(event("a.renewed")).await;
     let receipts = receiver.verified(1).await;
     assert_eq!(receipts[0].json()["type"], "a.renewed");
@@ -61,16 +79,25 @@ async fn persistent_failure_disables_with_a_reason_and_a_notice() {
     );
     let dying = gateway.subscribe("a.*", &failing).await;
     gateway.subscribe("a.*", &healthy).await;
-    gateway.subscribe("hookgate.subscription.disabled", &notices).await;
+    gateway
+        .subscribe("hookgate.subscription.disabled", &notices)
+        .await;
     gateway.send(event("a.b")).await;
     let notice = notices.verified(1).await[0].json();
     assert_eq!(notice["data"]["subscription"], dying.id.as_str());
     let path = format!("/v1/subscriptions/{}", dying.id);
     let disabled = in_state(&gateway, &path, "disabled").await;
-    assert_eq!(disabled["state_reason"], "nothing was accepted for too long");
+    assert_eq!(
+        disabled["state_reason"],
+        "nothing was accepted for too long"
+    );
 
     failing.now_answers([Reply::Status(200)]);
-    gateway.api().post(&format!("{path}/resume"), &json!({})).await.expect(200);
+    gateway
+        .api()
+        .post(&format!("{path}/resume"), &json!({}))
+        .await
+        .expect(200);
     let before = failing.count();
     gateway.send(event("a.c")).await;
     failing.received(before + 1).await;
@@ -92,15 +119,23 @@ async fn samples_are_what_it_would_get() {
     let subscribed = gateway.subscribe_with(body, &receiver).await;
     let path = format!("/v1/subscriptions/{}/samples", subscribed.id);
     let answer = gateway.api().get(&path).await;
-    let numbers: Vec<&str> = answer.body.windows(8).filter_map(|window| {
-        let text = std::str::from_utf8(window).ok()?;
-        text.strip_prefix("{\"n\": ")
-    }).collect();
+    let numbers: Vec<&str> = answer
+        .body
+        .windows(8)
+        .filter_map(|window| {
+            let text = std::str::from_utf8(window).ok()?;
+            text.strip_prefix("{\"n\": ")
+        })
+        .collect();
     assert_eq!(numbers, ["3.", "2."], "byte for byte: {}", answer.text());
     let sample = answer.expect(200)["data"][0].clone();
     assert_eq!(sample["type"], "a.b");
     assert_eq!(sample["sequence"].as_str().unwrap().len(), 19);
-    let one = gateway.api().get(&format!("{path}?limit=1")).await.expect(200);
+    let one = gateway
+        .api()
+        .get(&format!("{path}?limit=1"))
+        .await
+        .expect(200);
     assert_eq!(one["data"].as_array().unwrap().len(), 1);
     assert_eq!(receiver.count(), 0);
 }
@@ -112,13 +147,21 @@ async fn a_claim_check_opens_an_inert_download_and_dies_with_its_subscription() 
     let body = json!({"event_types": ["*"],
         "plugins": [{"name": "skinny", "config": {"keep": ["/id"], "data_url": true}}]});
     let subscribed = gateway.subscribe_with(body, &receiver).await;
-    gateway.send(event("a.b").raw_data(r#"{"id": 1,  "html": "<script>"}"#)).await;
+    gateway
+        .send(event("a.b").raw_data(r#"{"id": 1,  "html": "<script>"}"#))
+        .await;
     let receipt = receiver.verified(1).await.remove(0);
-    let url = receipt.json()["data"]["data_url"].as_str().unwrap().to_owned();
+    let url = receipt.json()["data"]["data_url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let stranger = gateway.api().with_key(None);
     let path = url.strip_prefix(gateway.url()).unwrap();
     let opened = stranger.get(path).await;
-    assert_eq!((opened.status, &*opened.body), (200, &br#"{"id": 1,  "html": "<script>"}"#[..]));
+    assert_eq!(
+        (opened.status, &*opened.body),
+        (200, &br#"{"id": 1,  "html": "<script>"}"#[..])
+    );
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "sandbox; default-src 'none'"),
@@ -131,7 +174,10 @@ async fn a_claim_check_opens_an_inert_download_and_dies_with_its_subscription() 
     assert_eq!(gateway.api().delete(&subscription).await.status, 204);
     let refused = stranger.get(path).await.expect(401);
     assert!(refused["detail"].as_str().unwrap().contains("deleted"));
-    assert!(!gateway.log().contains("token="), "an address that opens is never logged");
+    assert!(
+        !gateway.log().contains("token="),
+        "an address that opens is never logged"
+    );
 }
 
 #[tokio::test]
@@ -142,7 +188,11 @@ async fn subscriptions_are_found_by_their_label() {
         let body = json!({"event_types": ["*"], "labels": labels});
         gateway.subscribe_with(body, &receiver).await;
     }
-    let found = gateway.api().get("/v1/subscriptions?label=gold").await.expect(200);
+    let found = gateway
+        .api()
+        .get("/v1/subscriptions?label=gold")
+        .await
+        .expect(200);
     assert_eq!(found["data"].as_array().unwrap().len(), 1);
     assert_eq!(found["data"][0]["labels"], json!(["eu", "gold"]));
 }

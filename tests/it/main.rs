@@ -5,24 +5,31 @@
 )]
 
 mod bad_input;
+mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
 mod events;
 mod filters;
 mod formats;
+mod frozen_node;
 mod github_payloads;
 mod harness;
+mod idempotency_days;
 mod lane_log;
 mod lifetimes;
+mod listener;
 mod load;
+mod log_node;
 mod notices;
 mod openapi;
 mod plugin_folder;
 mod plugins;
 mod preflight;
+mod retention;
 mod retries;
 mod smoke;
+mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;

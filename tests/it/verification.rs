@@ -57,8 +57,14 @@ async fn an_echo_of_the_secret_confirms_and_nothing_is_sent_before() {
     let secret = receipts[0].header("x-hook-secret").unwrap();
     assert_eq!(secret.len(), 64);
     assert!(!made["secret"].as_str().unwrap().contains(secret));
-    let types: Vec<_> = receipts.iter().map(|receipt| receipt.json()["type"].clone()).collect();
-    assert_eq!(types, ["hookgate.verification", "hookgate.verification", "a.late"]);
+    let types: Vec<_> = receipts
+        .iter()
+        .map(|receipt| receipt.json()["type"].clone())
+        .collect();
+    assert_eq!(
+        types,
+        ["hookgate.verification", "hookgate.verification", "a.late"]
+    );
     assert_eq!(receipts[2].header("x-hook-secret"), None);
 }
 
@@ -70,19 +76,34 @@ async fn an_unreachable_receiver_leaves_it_pending_with_what_was_tried() {
     let made = subscribe(api, &receiver, "echo").await;
     with_reason(api, &made, "the answer was 503").await;
     // Both tries are on record, as those of any delivery.
-    let list = format!("/v1/deliveries?subscription={}&state=dead", made["id"].as_str().unwrap());
+    let list = format!(
+        "/v1/deliveries?subscription={}&state=dead",
+        made["id"].as_str().unwrap()
+    );
     let dead = wait::until("the handshake was given up", || async {
         let found = api.get(&list).await.expect(200);
         found["data"][0]["id"].as_str().map(str::to_owned)
     })
     .await;
     let delivery = api.get(&format!("/v1/deliveries/{dead}")).await.expect(200);
-    assert_eq!(Gateway::attempt_log(&delivery), "1 refused 503\n2 refused 503");
-    let refused = api.post(&format!("{}/resume", path(&made)), &json!({})).await;
-    assert!(refused.expect(409)["detail"].as_str().unwrap().contains("retry its handshake"));
+    assert_eq!(
+        Gateway::attempt_log(&delivery),
+        "1 refused 503\n2 refused 503"
+    );
+    let refused = api
+        .post(&format!("{}/resume", path(&made)), &json!({}))
+        .await;
+    assert!(
+        refused.expect(409)["detail"]
+            .as_str()
+            .unwrap()
+            .contains("retry its handshake")
+    );
 
     receiver.now_answers([Reply::EchoSecret]);
-    api.post(&format!("/v1/deliveries/{dead}/retry"), &json!({})).await.expect(202);
+    api.post(&format!("/v1/deliveries/{dead}/retry"), &json!({}))
+        .await
+        .expect(202);
     in_state(api, &made, "active").await;
 }
 
@@ -98,7 +119,11 @@ async fn a_delayed_confirmation_needs_the_secret_and_no_key() {
 
     let stranger = api.with_key(None);
     let confirm = format!("{}/confirm", path(&made));
-    for body in [json!({}), json!({"secret": "0".repeat(64)}), json!({"secret": made["secret"]})] {
+    for body in [
+        json!({}),
+        json!({"secret": "0".repeat(64)}),
+        json!({"secret": made["secret"]}),
+    ] {
         assert_eq!(stranger.post(&confirm, &body).await.status, 401, "{body}");
     }
     let secret = receipt.header("x-hook-secret").unwrap();
@@ -118,7 +143,10 @@ async fn a_delayed_confirmation_needs_the_secret_and_no_key() {
     assert_eq!(changed["state"], "pending");
     other.received(1).await;
     let change = json!({"verification": "none"});
-    assert_eq!(api.patch(&path(&made), &change).await.expect(200)["state"], "active");
+    assert_eq!(
+        api.patch(&path(&made), &change).await.expect(200)["state"],
+        "active"
+    );
 }
 
 #[tokio::test]
@@ -137,10 +165,19 @@ async fn the_handshake_of_cloud_events_asks_by_options_and_takes_a_callback() {
     in_state(api, &made, "active").await;
     gateway.send(event("a.b")).await;
     let receipts = receiver.received(2).await;
-    assert_eq!((&*receipts[0].method, receipts[0].body.len()), ("OPTIONS", 0));
-    assert_eq!(receipts[0].header("webhook-request-origin"), Some("127.0.0.1"));
+    assert_eq!(
+        (&*receipts[0].method, receipts[0].body.len()),
+        ("OPTIONS", 0)
+    );
+    assert_eq!(
+        receipts[0].header("webhook-request-origin"),
+        Some("127.0.0.1")
+    );
     assert_eq!(receipts[1].method, "POST");
-    assert_eq!(receipts[1].header("webhook-request-origin"), Some("127.0.0.1"));
+    assert_eq!(
+        receipts[1].header("webhook-request-origin"),
+        Some("127.0.0.1")
+    );
 
     let later = Receiver::accepting().await;
     let made = subscribe(api, &later, "cloudevents").await;
@@ -148,7 +185,13 @@ async fn the_handshake_of_cloud_events_asks_by_options_and_takes_a_callback() {
     with_reason(api, &made, "may confirm").await;
     let callback = receipt.header("webhook-request-callback").unwrap();
     let callback = callback.strip_prefix(gateway.url()).unwrap();
-    assert_eq!(api.with_key(None).get(&callback.replace("token=", "token=0")).await.status, 401);
+    assert_eq!(
+        api.with_key(None)
+            .get(&callback.replace("token=", "token=0"))
+            .await
+            .status,
+        401
+    );
     api.with_key(None).get(callback).await.expect(200);
     in_state(api, &made, "active").await;
 }

@@ -39,6 +39,8 @@ pub enum Reply {
     Redirect(String),
     /// A 200 after a while.
     Slow(Duration),
+    /// This status after a while.
+    Late(u16, Duration),
     /// Never.
     Hang,
     /// The connection is reset once the request has been read.
@@ -214,7 +216,8 @@ impl Receipt {
             Reply::Status(status)
             | Reply::Body(status, _)
             | Reply::Headers(status, _)
-            | Reply::RetryAfter(status, _) => (200..300).contains(status),
+            | Reply::RetryAfter(status, _)
+            | Reply::Late(status, _) => (200..300).contains(status),
             Reply::Slow(_) | Reply::EchoSecret => true,
             Reply::Redirect(_) | Reply::Hang | Reply::Reset => false,
         }
@@ -313,7 +316,10 @@ async fn reply(
         Reply::EchoSecret => {
             let secret = secret.as_ref().and_then(|secret| secret.to_str().ok());
             let secret = secret.unwrap_or_default();
-            Ok(with_header(answer(200, Bytes::new()), ("x-hook-secret", secret)))
+            Ok(with_header(
+                answer(200, Bytes::new()),
+                ("x-hook-secret", secret),
+            ))
         }
         Reply::Redirect(target) => Ok(with_header(
             answer(302, Bytes::new()),
@@ -322,6 +328,10 @@ async fn reply(
         Reply::Slow(pause) => {
             tokio::time::sleep(pause).await;
             Ok(answer(200, Bytes::new()))
+        }
+        Reply::Late(status, pause) => {
+            tokio::time::sleep(pause).await;
+            Ok(answer(status, Bytes::new()))
         }
         Reply::Hang => match std::future::pending::<Infallible>().await {},
         Reply::Reset => {

@@ -11,23 +11,20 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::delivery::transform::{
-    Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
-};
 use crate::delivery::handshake::Verdict;
-use crate::delivery::{Conclude, Disable, Notify, Subscriptions};
+use crate::delivery::{Conclude, Disable, Notify, Subscriptions, Transform};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::notice::Notice;
-use crate::domain::random::Random;
+use crate::domain::prepared::Prepared;
 use crate::domain::subscription::{State, Subscription};
 use crate::ingest::notices::Notices;
 use crate::log::work::ParkReason;
 use crate::log::{Beat, Log};
-use crate::plugin::{self, Pipeline};
+use crate::plugin::Pipeline;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
-use crate::store::{Randomness, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// The delivery engine's view of the configuration.
 pub(super) struct CatalogSubscriptions(pub(super) Catalog);
@@ -48,42 +45,7 @@ impl Transform for PluginTransform {
         events: Vec<Arc<Event>>,
     ) -> BoxFuture<'static, Vec<Prepared>> {
         let pipeline = self.0.clone();
-        async move {
-            let prepared = pipeline.run(&subscription, events).await;
-            prepared.into_iter().map(translate).collect()
-        }
-        .boxed()
-    }
-}
-
-fn translate(prepared: plugin::Prepared) -> Prepared {
-    let result = match prepared.result {
-        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(Outgoing {
-            content_type: outgoing.content_type,
-            data: outgoing.data,
-            headers: outgoing.headers,
-        }),
-        plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
-        plugin::PipelineResult::Failed {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry,
-        } => PipelineResult::Failed(PluginFailure {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry: retry.map(|when| match when {
-                plugin::Retry::Soon => RetryWhen::Soon,
-                plugin::Retry::BySchedule => RetryWhen::BySchedule,
-            }),
-        }),
-    };
-    Prepared {
-        result,
-        ran: prepared.ran,
+        async move { pipeline.run(&subscription, events).await }.boxed()
     }
 }
 
@@ -220,11 +182,6 @@ pub(super) async fn expire(store: Store, stop: CancellationToken) {
             warn!(%error, "subscriptions could not be ended");
         }
     }
-}
-
-pub(super) fn randomness(random: &Random) -> Randomness {
-    let random = random.clone();
-    Arc::new(move |bytes| random.fill(bytes))
 }
 
 /// The net below the database's notifications: where a beat saw a newer configuration, it is

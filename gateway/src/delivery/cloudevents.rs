@@ -113,8 +113,7 @@ pub(super) fn headers(
     content: Content<'_>,
     tenant: &TenantName,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let context = context(event, content, tenant);
-    let context = context.into_iter().map(|(name, value)| (name, value));
+    let context = context(event, content, tenant).into_iter();
     let extensions = event.attributes.extensions.iter();
     let extensions = extensions.map(|(name, value)| (&**name, value.to_string().into()));
     let sequence = sequence(event).map(|sequence| (SEQUENCE, sequence.into()));

@@ -15,13 +15,14 @@ use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
 use super::sender::{Route, Sender, Sent};
-use super::transform::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform};
+use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{ConfigVersion, DeliveryId, SubscriptionId, TenantId};
 use crate::domain::notice::Notice;
 use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::plugin::OnError;
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
 use crate::domain::random::Random;
 use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
 use crate::domain::subscription::Subscription;
@@ -171,8 +172,7 @@ impl Courier {
         };
         let took = started.since.elapsed();
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
-        let verdict =
-            is_handshake.then(|| handshake::judge(subscription, &mut sent, &self.origin));
+        let verdict = is_handshake.then(|| handshake::judge(subscription, &mut sent, &self.origin));
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
         if next == Next::Dead {

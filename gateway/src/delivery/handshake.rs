@@ -5,8 +5,8 @@
 //! Changes no subscription: what came of it is handed on.
 
 use futures_util::future::BoxFuture;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::Method;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::request::OutgoingRequest;
@@ -46,7 +46,9 @@ impl Origin {
         let secret = hook_secret(subscription.secrets.first()?, subscription.id);
         let base = self.public_url.as_str().trim_end_matches('/');
         let id = subscription.id;
-        Some(format!("{base}/v1/subscriptions/{id}/confirm?token={secret}"))
+        Some(format!(
+            "{base}/v1/subscriptions/{id}/confirm?token={secret}"
+        ))
     }
 }
 
@@ -62,9 +64,8 @@ pub enum Verdict {
 }
 
 /// Writes down what came of a handshake.
-pub type Conclude = std::sync::Arc<
-    dyn Fn(SubscriptionId, Verdict) -> BoxFuture<'static, ()> + Send + Sync,
->;
+pub type Conclude =
+    std::sync::Arc<dyn Fn(SubscriptionId, Verdict) -> BoxFuture<'static, ()> + Send + Sync>;
 
 pub(super) fn is_handshake(event: &Event) -> bool {
     *event.event_type == *HANDSHAKE_TYPE
@@ -85,7 +86,11 @@ pub(super) fn request(
             }
         }
         put(&mut headers, REQUEST_ORIGIN, Some(origin.name().to_owned()));
-        put(&mut headers, REQUEST_CALLBACK, origin.callback(subscription));
+        put(
+            &mut headers,
+            REQUEST_CALLBACK,
+            origin.callback(subscription),
+        );
         return OutgoingRequest {
             method: Method::OPTIONS,
             headers,
@@ -146,7 +151,11 @@ fn echoed(subscription: &Subscription, sent: &Sent) -> Verdict {
 /// The header alone says yes; without it the receiver may still call back, unless the request did
 /// not get through.
 fn allowed(sent: &Sent, origin: &Origin) -> Verdict {
-    let text = |name: &str| sent.answered.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &str| {
+        sent.answered
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     match text(ALLOWED_ORIGIN).map(str::trim) {
         Some(allowed) if allowed == "*" || allowed.eq_ignore_ascii_case(origin.name()) => {
             let rate = text(ALLOWED_RATE).and_then(|rate| rate.trim().parse().ok());
@@ -210,7 +219,8 @@ mod tests {
         });
         sent.status = Some(status);
         for (name, value) in answer {
-            sent.answered.insert(*name, HeaderValue::from_str(value).unwrap());
+            sent.answered
+                .insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let verdict = judge(subscription, &mut sent, &origin());
         (verdict, sent.outcome)
@@ -222,14 +232,20 @@ mod tests {
         assert_eq!(request.method, Method::POST);
         let secret = request.headers[X_HOOK_SECRET].to_str().unwrap().to_owned();
         let yes = (Verdict::Confirmed { allowed_rate: None }, Outcome::Accepted);
-        assert_eq!(judged(&subscription, 200, &[("x-hook-secret", &secret)]), yes);
+        assert_eq!(
+            judged(&subscription, 200, &[("x-hook-secret", &secret)]),
+            yes
+        );
         for (status, answer) in [
             (500, &[("x-hook-secret", &*secret)][..]),
             (200, &[]),
             (200, &[("x-hook-secret", "other")]),
         ] {
             let (verdict, outcome) = judged(&subscription, status, answer);
-            assert!(matches!(verdict, Verdict::Refused(_)), "{status} {answer:?}");
+            assert!(
+                matches!(verdict, Verdict::Refused(_)),
+                "{status} {answer:?}"
+            );
             assert_eq!(outcome, Outcome::Refused);
         }
     }
@@ -264,6 +280,9 @@ mod tests {
         let other = judged(&subscription, 200, &[(ALLOWED_ORIGIN, "other.example")]);
         assert!(matches!(other, (Verdict::Refused(_), Outcome::Refused)));
         assert_eq!(judged(&subscription, 200, &[]).0, Verdict::Waiting);
-        assert!(matches!(judged(&subscription, 405, &[]).0, Verdict::Refused(_)));
+        assert!(matches!(
+            judged(&subscription, 405, &[]).0,
+            Verdict::Refused(_)
+        ));
     }
 }

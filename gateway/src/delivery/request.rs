@@ -12,11 +12,10 @@ use super::signature::{self, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::DeliveryId;
+use crate::domain::prepared::Outgoing;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::domain::verification::Verification;
-
-use super::transform::Outgoing;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -240,7 +239,13 @@ mod tests {
             ],
         };
         let at = Timestamp::from_ms(0);
-        let request = build(&subscription, &event, Some(&outgoing), (&origin(), &random()), at);
+        let request = build(
+            &subscription,
+            &event,
+            Some(&outgoing),
+            (&origin(), &random()),
+            at,
+        );
         let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

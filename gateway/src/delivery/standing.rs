@@ -114,7 +114,10 @@ mod tests {
         let mut subscription = testing::subscription("https://example.com/");
         subscription.state = State::Pending;
         let now = event.id.received_at();
-        assert_eq!(standing(Some(&subscription), &event, now), Standing::Deliver);
+        assert_eq!(
+            standing(Some(&subscription), &event, now),
+            Standing::Deliver
+        );
         subscription.state = State::Active;
         let confirmed = Standing::Cancel("the receiver has confirmed");
         assert_eq!(standing(Some(&subscription), &event, now), confirmed);

@@ -14,6 +14,7 @@ pub mod key;
 pub mod notice;
 pub mod pattern;
 pub mod plugin;
+pub mod prepared;
 pub mod random;
 pub mod retry;
 pub mod secret;

@@ -26,7 +26,9 @@ const RATE_HEADER: &str = "webhook-allowed-rate";
 
 /// Asks the receiver of a subscription that is pending.
 pub(super) async fn ask(api: &Api, tenant: TenantId, id: SubscriptionId) -> Result<(), Problem> {
-    send_alone(api, tenant, (id, HANDSHAKE_TYPE)).await.map(drop)
+    send_alone(api, tenant, (id, HANDSHAKE_TYPE))
+        .await
+        .map(drop)
 }
 
 /// The secret, where a receiver cannot set headers.
@@ -90,7 +92,9 @@ pub async fn confirm_by_get(
 
 fn given(headers: &HeaderMap, query: ConfirmQuery, body: &Bytes) -> Option<String> {
     let header = headers.get(SECRET_HEADER);
-    let in_header = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let in_header = header
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let in_body = || serde_json::from_slice::<ConfirmForm>(body).ok()?.secret;
     in_header.or(query.token).or_else(in_body)
 }
@@ -116,7 +120,9 @@ async fn accept(
         })
     });
     let Some(subscription) = subscription else {
-        return Err(refuse("it is not the secret of this subscription's handshake"));
+        return Err(refuse(
+            "it is not the secret of this subscription's handshake",
+        ));
     };
     let view = |applied| ConfirmedView {
         id,
@@ -133,7 +139,10 @@ async fn accept(
     }
     let rate = headers.get(RATE_HEADER);
     let rate = rate.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let confirmed = api.store().confirm(id, rate.filter(|rate| *rate > 0)).await?;
+    let confirmed = api
+        .store()
+        .confirm(id, rate.filter(|rate| *rate > 0))
+        .await?;
     let version = confirmed.unwrap_or_else(|| api.store().catalog().version());
     let applied = api.applied(version).await;
     api.log().wake(id, &[ParkReason::Paused]).await?;

@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
-use super::{Api, confirm, deliveries, events, explain, keys, samples, operating, subscriptions, tenants};
+use super::{
+    Api, confirm, deliveries, events, explain, keys, operating, samples, subscriptions, tenants,
+};
 use crate::telemetry::metrics::RequestLabel;
 
 #[derive(OpenApi)]

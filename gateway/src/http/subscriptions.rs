@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, confirm};
 use super::caller::{Reader, Subscriber, bound, scope};
 use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
+use super::{Api, confirm};
 use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
@@ -30,10 +30,12 @@ use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
-use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Selection};
+use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
 const TEST_TYPE: &str = "hookgate.test";
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+const PAUSABLE: &[State] = &[State::Active, State::Paused];
+const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
 
 /// Subscribe. The secret is shown only now and on rotation.
 #[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions",
@@ -126,10 +128,8 @@ async fn changed(
     version: ConfigVersion,
 ) -> Result<ChangedView, Problem> {
     let applied = api.applied(version).await;
-    let record = api.store().subscription(id, None).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
     Ok(ChangedView {
-        subscription: record.into(),
+        subscription: found(api, id, None).await?.into(),
         applied,
         secret: None,
     })
@@ -180,14 +180,38 @@ pub async fn one(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>, Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
-    Ok(Json(record.into()))
+    Ok(Json(found(&api, id, bound(&caller)).await?.into()))
+}
+
+async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
+    let record = api.store().subscription(id, tenant).await?;
+    record.ok_or_else(|| Problem::not_found("subscription"))
 }
 
 async fn edit(api: &Api, caller: &Caller, id: SubscriptionId) -> Result<Edit, Problem> {
     let edit = api.store().edit_subscription(id, bound(caller)).await?;
     edit.ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// For a change of state that makes sense only from some; `done` is what it does.
+async fn edit_from(
+    api: &Api,
+    caller: &Caller,
+    id: SubscriptionId,
+    (done, from): (&str, &[State]),
+) -> Result<Edit, Problem> {
+    let edit = edit(api, caller, id).await?;
+    let state = edit.record.state.0;
+    if from.contains(&state) {
+        return Ok(edit);
+    }
+    let cure = match state {
+        State::Pending => "its receiver has to confirm first; retry its handshake's delivery",
+        State::Expired => "give it a later expires_at, or null",
+        _ => "see its state_reason",
+    };
+    let detail = format!("a subscription that is {state} cannot be {done}: {cure}");
+    Err(Problem::new(Kind::Conflict, detail))
 }
 
 /// Replace a subscription: what is left out becomes the default.
@@ -308,12 +332,7 @@ pub async fn pause(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    if !matches!(state, State::Active | State::Paused) {
-        let detail = format!("a subscription that is {state} cannot be paused");
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
+    let edit = edit_from(&api, &caller, id, ("paused", PAUSABLE)).await?;
     let version = edit.save_state(State::Paused, None).await?;
     Ok(Json(changed(&api, id, version).await?))
 }
@@ -327,16 +346,7 @@ pub async fn resume(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    let cure = match state {
-        State::Pending => Some("its receiver has to confirm; retry its handshake's delivery"),
-        State::Expired => Some("it has expired; give it a later expires_at, or null"),
-        _ => None,
-    };
-    if let Some(cure) = cure {
-        return Err(Problem::new(Kind::Conflict, cure));
-    }
+    let edit = edit_from(&api, &caller, id, ("resumed", RESUMABLE)).await?;
     let version = edit.save_state(State::Active, None).await?;
     let view = changed(&api, id, version).await?;
     let held_back = [ParkReason::Paused, ParkReason::Plugin];
@@ -413,8 +423,7 @@ pub async fn test(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<(StatusCode, Json<TestView>), Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    let record = found(&api, id, bound(&caller)).await?;
     if record.state.0 != State::Active {
         let detail = format!("the subscription is {}; resume it first", record.state.0);
         return Err(Problem::new(Kind::Conflict, detail));

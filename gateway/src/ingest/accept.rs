@@ -118,7 +118,8 @@ impl Ingest {
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
         if incoming.event_type.starts_with(OWN_PREFIX) {
-            let rule = format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+            let rule =
+                format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
             return Err(Flaw::body("/type", Rule::Domain(rule)).into());
         }
         let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;

@@ -157,8 +157,8 @@ impl Store {
     }
 
     fn new_key(&self, owner: Owner, scheme: Scheme) -> (SigningKey, Vec<u8>) {
-        let key = SigningKey::new(scheme, self.random());
-        let sealed = self.sealer.seal(owner, key.bytes(), self.random());
+        let key = SigningKey::new(scheme, self.random.bytes());
+        let sealed = self.sealer.seal(owner, key.bytes(), self.random.bytes());
         (key, sealed)
     }
 
@@ -326,8 +326,7 @@ impl Edit {
     /// Says whether the receiver has to be asked.
     async fn write(&mut self, wish: &Wish, now: Timestamp) -> Result<bool, StoreError> {
         let (state, reason) = self.next_state(wish, now);
-        let is_unconfirmed =
-            state == State::Pending && reason.as_deref() == Some(UNCONFIRMED);
+        let is_unconfirmed = state == State::Pending && reason.as_deref() == Some(UNCONFIRMED);
         let columns = Columns::of(wish);
         sqlx::query!(
             "update subscription set description = $2, metadata = $3::text::jsonb, labels = $4,

@@ -142,27 +142,22 @@ fn data_that_is_not_json_has_no_members() {
     assert!(!filters.hold(&candidate));
 }
 
+/// Each filter alone, with the place and a part of the words of its refusal.
+fn assert_refused(table: &[(&str, &str, &str)]) {
+    for (filter, pointer, cause) in table {
+        let errors = Filters::parse(&format!("[{filter}]")).expect_err(filter);
+        assert_eq!(errors[0].pointer, *pointer, "{filter}");
+        assert!(errors[0].detail.contains(cause), "{filter}: {}", errors[0]);
+    }
+}
+
 #[test]
-fn mistakes_are_named_by_their_place() {
-    let deep = format!(
-        "{}{}{}",
-        r#"{"not": "#.repeat(9),
-        r#"{"exact": {"a": "b"}}"#,
-        "}".repeat(9)
-    );
-    let many = format!(
-        r#"{{"any": [{}]}}"#,
-        vec![r#"{"exact": {"a": "b"}}"#; 200].join(",")
-    );
-    let long_in = format!(
-        r#"{{"data": {{"pointer": "", "in": [{}]}}}}"#,
-        vec!["1"; 101].join(",")
-    );
-    for (filter, pointer, cause) in [
+fn mistakes_in_attributes_are_named_by_their_place() {
+    assert_refused(&[
         ("1", "/0", "an object"),
         ("{}", "/0", "exactly one member"),
         (
-            r#"{"exact": {"a": "b"}, "prefix": {"a": "b"}}"#,
+            r#"{"exact": {"a": "b"}, "not": {}}"#,
             "/0",
             "exactly one member",
         ),
@@ -188,6 +183,18 @@ fn mistakes_are_named_by_their_place() {
             "no dialect",
         ),
         (r#"{"not": []}"#, "/0/not", "an object"),
+        (r#"{"sql": 1}"#, "/0/sql", "a text"),
+        (r#"{"sql": "source ="}"#, "/0/sql", "position 8"),
+    ]);
+}
+
+#[test]
+fn mistakes_in_comparisons_are_named_by_their_place() {
+    let long_in = format!(
+        r#"{{"data": {{"pointer": "", "in": [{}]}}}}"#,
+        vec!["1"; 101].join(",")
+    );
+    assert_refused(&[
         (r#"{"data": {"eq": 1}}"#, "/0/data", "needs a pointer"),
         (
             r#"{"data": {"pointer": "/a"}}"#,
@@ -229,26 +236,24 @@ fn mistakes_are_named_by_their_place() {
             "/0/data/exists",
             "true or false",
         ),
-        (r#"{"sql": 1}"#, "/0/sql", "a text"),
-        (r#"{"sql": "source ="}"#, "/0/sql", "position 8"),
         (&long_in, "/0/data/in", "1 to 100"),
+    ]);
+}
+
+#[test]
+fn filters_have_bounds() {
+    const ONE: &str = r#"{"exact": {"a": "b"}}"#;
+    let deep = format!("{}{ONE}{}", r#"{"not": "#.repeat(9), "}".repeat(9));
+    let many = format!(r#"{{"any": [{}]}}"#, vec![ONE; 200].join(","));
+    assert_refused(&[
         (&deep, "/0/not/not/not/not/not/not/not/not/not", "8 levels"),
         (&many, "/0/any/199", "200 are allowed"),
-    ] {
-        let errors = Filters::parse(&format!("[{filter}]")).expect_err(filter);
-        assert_eq!(errors[0].pointer, pointer, "{filter}");
-        assert!(errors[0].detail.contains(cause), "{filter}: {}", errors[0]);
-    }
+    ]);
+    let long = format!(r#"[{{"exact": {{"a": "{}"}}}}]"#, "x".repeat(17_000));
     for (filters, cause) in [
         ("{}", "an array"),
-        (
-            &*format!("[{}]", vec![r#"{"exact": {"a": "b"}}"#; 51].join(",")),
-            "50 are allowed",
-        ),
-        (
-            &*format!(r#"[{{"exact": {{"a": "{}"}}}}]"#, "x".repeat(17_000)),
-            "16384 are allowed",
-        ),
+        (&*format!("[{}]", vec![ONE; 51].join(",")), "50 are allowed"),
+        (&*long, "16384 are allowed"),
     ] {
         let errors = Filters::parse(filters).unwrap_err();
         assert!(errors[0].pointer.is_empty() && errors[0].detail.contains(cause));
