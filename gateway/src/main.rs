@@ -45,6 +45,8 @@ enum Command {
     Keys(cli::keys::KeysArgs),
     /// Build plugins, try them out and bring them to a gateway
     Plugin(cli::plugin::PluginArgs),
+    /// Check a gateway against the REST Hooks checklist, row by row
+    Conformance(cli::conformance::ConformanceArgs),
     /// What is missing or unsafe on this machine, and how to mend it
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database

@@ -1,6 +1,7 @@
 //! The commands, one file each. They read arguments and print; what they do lives below.
 
 pub mod client;
+pub mod conformance;
 pub mod db;
 pub mod deliveries;
 pub mod demo;

@@ -15,6 +15,7 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::prepared::Outgoing;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::domain::trace;
 use crate::domain::verification::Verification;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -22,6 +23,7 @@ const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const X_HOOK_SIGNATURE: HeaderName = HeaderName::from_static("x-hook-signature");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const USER_AGENT: &str = concat!("Hookgate/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that belong to the connection. The border refuses them with an explanation; this is the
@@ -78,7 +80,7 @@ pub fn build(
         body: &bytes,
     };
     let signature = signature::header(&subscription.secrets, signed);
-    let trace = trace_parent(event.attributes.trace_parent.as_deref(), random);
+    let trace_parent = trace_parent(event.attributes.trace_parent.as_deref(), random);
 
     let mut headers = HeaderMap::with_capacity(12);
     let from_plugins = transformed.map_or(&[][..], |outgoing| &outgoing.headers);
@@ -105,7 +107,11 @@ pub fn build(
     }
     headers.insert(header::CONTENT_TYPE, media_type(&content_type));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    headers.insert(TRACEPARENT, own(&trace));
+    headers.insert(TRACEPARENT, own(&trace_parent));
+    let state = event.attributes.trace_state.as_deref();
+    if let Some(state) = state.and_then(|state| HeaderValue::from_str(state).ok()) {
+        headers.insert(TRACESTATE, state);
+    }
     OutgoingRequest {
         method: Method::POST,
         headers,
@@ -164,25 +170,9 @@ fn media_type(text: &str) -> HeaderValue {
 fn trace_parent(inherited: Option<&str>, random: &Random) -> String {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
     let span = hex(&random.bytes::<8>());
-    match inherited.and_then(trace_and_flags) {
-        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
-        None => format!("00-{}-{span}-00", hex(&random.bytes::<16>())),
-    }
-}
-
-fn trace_and_flags(text: &str) -> Option<(&str, &str)> {
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let mut parts = text.split('-');
-    let (version, trace, span, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_known = version != "ff" && trace.bytes().any(|byte| byte != b'0');
-    (is_known && is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2))
-        .then_some((trace, flags))
+    inherited
+        .and_then(|parent| trace::child(parent, &span))
+        .unwrap_or_else(|| format!("00-{}-{span}-00", hex(&random.bytes::<16>())))
 }
 
 #[cfg(test)]
