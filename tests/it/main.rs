@@ -15,6 +15,7 @@ mod lane_log;
 mod load;
 mod openapi;
 mod plugin_folder;
+mod plugin_runs;
 mod plugins;
 mod preflight;
 mod retries;

@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list))
         .routes(routes!(one, upload, delete))
         .routes(routes!(activate))
+        .merge(super::plugin_run::routes())
 }
 
 /// Whose plugin is meant.
