@@ -5,21 +5,28 @@
 )]
 
 mod bad_input;
+mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
 mod events;
+mod frozen_node;
 mod github_payloads;
 mod harness;
+mod idempotency_days;
 mod lane_log;
+mod listener;
 mod load;
+mod log_node;
 mod openapi;
 mod plugin_folder;
 mod plugin_runs;
 mod plugins;
 mod preflight;
+mod retention;
 mod retries;
 mod smoke;
+mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;

@@ -8,7 +8,7 @@ pub mod claim;
 pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
-pub mod passage;
+mod passage;
 pub mod pipeline;
 pub mod publish;
 pub mod records;
@@ -30,7 +30,6 @@ use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use passage::{Outgoing, PipelineResult, Prepared, Retry};
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;
