@@ -96,6 +96,7 @@ fn attempt(work: &Work, outcome: Outcome) -> Attempt {
         outcome,
         status: Some(200),
         address: Some([127, 0, 0, 1].into()),
+        body_hash: None,
         note: None,
     }
 }

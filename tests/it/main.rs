@@ -4,10 +4,12 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
 mod cloudevents;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
 mod github_payloads;
 mod harness;
@@ -17,8 +19,10 @@ mod openapi;
 mod plugin_folder;
 mod plugins;
 mod preflight;
+mod replay;
 mod retries;
 mod smoke;
 mod structure;
 mod subscriptions;
 mod two_nodes;
+mod verify;

@@ -8,14 +8,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::delivery::aside::{self, Aside};
 use crate::delivery::transform::{
     Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
 };
 use crate::delivery::{Disable, Subscriptions};
+use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
+use crate::http::verify::WriteBody;
+use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
 use crate::plugin::{self, Pipeline};
 use crate::store::catalog::Catalog;
@@ -51,11 +55,7 @@ impl Transform for PluginTransform {
 
 fn translate(prepared: plugin::Prepared) -> Prepared {
     let result = match prepared.result {
-        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(Outgoing {
-            content_type: outgoing.content_type,
-            data: outgoing.data,
-            headers: outgoing.headers,
-        }),
+        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(outgoing_of(outgoing)),
         plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
         plugin::PipelineResult::Failed {
             plugin,
@@ -91,6 +91,39 @@ pub(super) fn disable(store: Store) -> Disable {
         }
         .boxed()
     })
+}
+
+/// Deliveries to another URL, for jobs.
+pub(super) fn aside(aside: Aside) -> SendAside {
+    let aside = Arc::new(aside);
+    Arc::new(move |subscription, event, target| {
+        let aside = aside.clone();
+        async move {
+            let sent = aside.send(subscription, event, &target).await;
+            AsideReport {
+                outcome: sent.outcome.as_str(),
+                status: sent.status,
+                reason: sent.reason,
+            }
+        }
+        .boxed()
+    })
+}
+
+/// The bodies of deliveries, for the API to compare with.
+pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
+    Arc::new(move |subscription, event, outgoing| {
+        let outgoing = outgoing.cloned().map(outgoing_of);
+        aside::body(subscription, event, outgoing.as_ref(), (&clock, &random))
+    })
+}
+
+fn outgoing_of(outgoing: plugin::Outgoing) -> Outgoing {
+    Outgoing {
+        content_type: outgoing.content_type,
+        data: outgoing.data,
+        headers: outgoing.headers,
+    }
 }
 
 pub(super) fn randomness(random: &Random) -> Randomness {

@@ -64,7 +64,7 @@ pub struct Outgoing {
 }
 
 /// An event between two plugins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Passage {
     event: Arc<Event>,
     guest: GuestEvent,
