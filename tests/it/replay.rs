@@ -324,7 +324,6 @@ async fn a_job_goes_on_at_another_node_when_its_own_dies() {
     let first = ids(&receiver.received(300).await);
     victim.settled().await;
     receiver.now_answers([Reply::Status(200)]);
-    // Alone, so that the job is its own.
     let job = replay(&victim, &subscribed, &json!({"since": "1h", "rate": 40}))
         .await
         .expect(202);
@@ -334,9 +333,9 @@ async fn a_job_goes_on_at_another_node_when_its_own_dies() {
         (job["progress"]["done"].as_u64() >= Some(20)).then_some(job)
     })
     .await;
-    let survivor = Gateway::start(GatewayOptions::on(&database)).await;
 
     victim.kill_9().await;
+    let survivor = Gateway::start(GatewayOptions::on(&database)).await;
 
     let job = ended(survivor.api(), &job).await;
     assert_eq!(job["state"], "done", "{job}");
