@@ -43,7 +43,7 @@ use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
 use crate::store::feed::Feed;
 use crate::store::preflight::{self, Safety};
-use crate::store::seal::{self, Sealer};
+use crate::store::seal::Sealer;
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
 
@@ -108,19 +108,12 @@ impl Gateway {
 
         let (embedded, database) = database(&settings, machine).await?;
         let pool = pool(&settings, database.clone()).await?;
-        let master = seal::MasterKey::new(*keys.master.bytes());
-        let sealer = Sealer::new(1, &master);
+        let sealer = Sealer::new(1, &keys.master);
         let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(
-            pool.clone(),
-            sealer,
-            feed,
-            clock.clone(),
-            adapters::randomness(&random),
-        );
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), random.clone());
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
         let core = Core {
@@ -134,7 +127,7 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
-        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
         core.jobs(&plugins, &claims, node);
@@ -301,6 +294,7 @@ impl Core<'_> {
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(admin_key.expose())),
                 max_body_bytes: self.settings.server.max_body_bytes,
+                body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
@@ -446,7 +440,11 @@ async fn database(
     let options = PgConnectOptions::from_str(&url)
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
-        .options([("search_path", "hookgate")]);
+        .options([
+            ("search_path", "hookgate"),
+            // Compiling a plan takes longer than any of the short statements here.
+            ("jit", "off"),
+        ]);
     let safety = if settings.database.allow_unsafe {
         Safety::UnsafeAllowed
     } else {

@@ -10,10 +10,11 @@ use bytes::Bytes;
 
 use super::request;
 use super::sender::{Route, Sender, Sent};
-use super::transform::{Outgoing, PipelineResult, Transform};
+use super::transform::Transform;
 use crate::domain::attempt::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
+use crate::domain::prepared::{Outgoing, PipelineResult};
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetUrl;

@@ -28,18 +28,20 @@ pub mod tenants;
 pub mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
+use crate::domain::prepared::Outgoing;
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
+use crate::plugin::Plugins;
 use crate::plugin::claim::ClaimSigner;
-use crate::plugin::{Outgoing, Plugins};
 use crate::store::Store;
 use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
@@ -70,6 +72,7 @@ impl std::fmt::Debug for ApiParts {
 pub struct ApiRules {
     pub admin_key: Option<KeyHash>,
     pub max_body_bytes: usize,
+    pub body_timeout: Duration,
     pub targets: TargetRules,
 }
 
@@ -150,6 +153,10 @@ impl Api {
 
     fn max_body_bytes(&self) -> usize {
         self.0.parts.rules.max_body_bytes
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.0.parts.rules.body_timeout
     }
 
     fn targets(&self) -> &TargetRules {

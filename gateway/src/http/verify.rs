@@ -24,8 +24,8 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
 use crate::domain::key::Caller;
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
+use crate::domain::prepared::{Outgoing, PipelineResult};
 use crate::domain::subscription::Subscription;
-use crate::plugin::{Outgoing, PipelineResult};
 use crate::store::history::{PastAttempt, PastWish};
 
 /// Writes the body that a delivery has; handed in, because deliveries are not this layer's.
@@ -217,8 +217,9 @@ impl Again<'_> {
                 format!("it was sent then; the same plugins drop it now: {reason}"),
                 None,
             ),
-            PipelineResult::Failed { plugin, reason, .. } => {
-                (false, format!("{plugin} fails now: {reason}"), None)
+            PipelineResult::Failed(failure) => {
+                let detail = format!("{} fails now: {}", failure.plugin, failure.reason);
+                (false, detail, None)
             }
         })
     }

@@ -13,13 +13,14 @@ use tokio::time::sleep;
 use super::Plugins;
 use super::backtest_tally::Tally;
 use super::claim::ClaimSigner;
-use super::passage::{Passage, PipelineResult};
+use super::passage::Passage;
 use super::pinned::{Account, BATCH_EVENTS, Pinned, pass};
 use super::registry::Unresolved;
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, SubscriptionId};
 use crate::domain::job::{BacktestSpec, BacktestUse};
 use crate::domain::plugin::PluginName;
+use crate::domain::prepared::PipelineResult;
 use crate::domain::tenant::TenantName;
 
 /// No tenant can be called so.

@@ -14,9 +14,9 @@ use serde_json::Value;
 
 use super::backtest::Seen;
 use super::json_diff::{Change, diff};
-use super::passage::{Outgoing, PipelineResult};
 use crate::domain::event::{Attributes, is_json};
 use crate::domain::ids::{EventId, SubscriptionId};
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure};
 
 /// Places shown of one event.
 const MAX_CHANGES: usize = 20;
@@ -145,7 +145,7 @@ impl Side {
         match &seen.result {
             PipelineResult::Deliver(outgoing) => self.bytes_out += outgoing.data.len() as u64,
             PipelineResult::Drop { .. } => {}
-            PipelineResult::Failed { kind, reason, .. } => {
+            PipelineResult::Failed(PluginFailure { kind, reason, .. }) => {
                 if let Some(known) = self.errors.get_mut(*kind) {
                     known.count += 1;
                 } else if self.errors.len() < MAX_ERROR_KINDS {
@@ -194,9 +194,7 @@ fn is_same(before: &PipelineResult, after: &PipelineResult) -> bool {
                 && one.headers == other.headers
         }
         (PipelineResult::Drop { .. }, PipelineResult::Drop { .. }) => true,
-        (PipelineResult::Failed { kind: one, .. }, PipelineResult::Failed { kind: other, .. }) => {
-            one == other
-        }
+        (PipelineResult::Failed(one), PipelineResult::Failed(other)) => one.kind == other.kind,
         _ => false,
     }
 }
@@ -212,7 +210,9 @@ fn reason(result: &PipelineResult) -> Option<String> {
     match result {
         PipelineResult::Deliver(_) => None,
         PipelineResult::Drop { reason } => Some(cut(reason)),
-        PipelineResult::Failed { kind, reason, .. } => Some(cut(&format!("{kind}: {reason}"))),
+        PipelineResult::Failed(PluginFailure { kind, reason, .. }) => {
+            Some(cut(&format!("{kind}: {reason}")))
+        }
     }
 }
 
@@ -248,7 +248,7 @@ fn differences(before: &PipelineResult, after: &PipelineResult) -> (Vec<Change>,
 fn fate(result: &PipelineResult) -> Option<Value> {
     match result {
         PipelineResult::Deliver(outgoing) => Some(data(outgoing)),
-        PipelineResult::Drop { .. } | PipelineResult::Failed { .. } => None,
+        PipelineResult::Drop { .. } | PipelineResult::Failed(_) => None,
     }
 }
 
@@ -308,13 +308,13 @@ mod tests {
     }
 
     fn failed(kind: &'static str) -> Seen {
-        let result = PipelineResult::Failed {
+        let result = PipelineResult::Failed(PluginFailure {
             plugin: "p".parse().unwrap(),
             kind,
             reason: "because".to_owned(),
             on_error: OnError::Park,
             retry: None,
-        };
+        });
         seen("failed", result)
     }
 

@@ -11,7 +11,7 @@ pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
 pub mod json_diff;
-pub mod passage;
+mod passage;
 mod pinned;
 pub mod pipeline;
 pub mod publish;
@@ -34,7 +34,6 @@ use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use passage::{Outgoing, PipelineResult, Prepared, Retry};
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;

@@ -11,11 +11,12 @@ use hookgate_plugin_host::{BatchJob, CallReport, GuestEvent, LoadedPlugin};
 
 use super::Plugins;
 use super::claim::ClaimSigner;
-use super::passage::{Passage, Prepared};
+use super::passage::Passage;
 use super::registry::{Registry, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use crate::domain::plugin::{ComponentDigest, PluginUse};
+use crate::domain::prepared::Prepared;
 use crate::domain::tenant::TenantName;
 
 /// Events that share one instance, as they do when they are delivered.

@@ -31,13 +31,11 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::domain::clock::Clock;
+use crate::domain::random::Random;
 
 use catalog::Catalog;
 use feed::Feed;
 use seal::Sealer;
-
-/// Fills a buffer with random bytes; handed in, so that tests can repeat themselves.
-pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// The database as the API uses it. Cheap to clone.
 #[derive(Clone)]
@@ -47,20 +45,14 @@ pub struct Store {
     catalog: Catalog,
     feed: Feed,
     clock: Clock,
-    randomness: Randomness,
+    random: Random,
     /// A job was made or cancelled on this node.
     jobs_changed: Arc<Notify>,
 }
 
 impl Store {
     #[must_use]
-    pub fn new(
-        pool: PgPool,
-        sealer: Sealer,
-        feed: Feed,
-        clock: Clock,
-        randomness: Randomness,
-    ) -> Self {
+    pub fn new(pool: PgPool, sealer: Sealer, feed: Feed, clock: Clock, random: Random) -> Self {
         let catalog = feed.catalog().clone();
         Self {
             pool,
@@ -68,7 +60,7 @@ impl Store {
             catalog,
             feed,
             clock,
-            randomness,
+            random,
             jobs_changed: Arc::default(),
         }
     }
@@ -87,12 +79,6 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        (self.randomness)(&mut bytes);
-        bytes
     }
 }
 
