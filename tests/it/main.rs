@@ -4,11 +4,13 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
 mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
 mod filters;
 mod formats;
@@ -23,8 +25,10 @@ mod log_node;
 mod notices;
 mod openapi;
 mod plugin_folder;
+mod plugin_runs;
 mod plugins;
 mod preflight;
+mod replay;
 mod retention;
 mod retries;
 mod smoke;
@@ -32,3 +36,4 @@ mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;
+mod verify;
