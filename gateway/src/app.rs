@@ -5,6 +5,7 @@
 //! an event.
 
 mod adapters;
+mod lives;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
+use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
@@ -35,6 +37,7 @@ use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::accept::Ingest;
 use crate::ingest::notices::Notices;
+use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -137,9 +140,10 @@ impl Gateway {
             ready: work,
         };
         let delivery = core.delivery(&log, pipeline, told);
-        let expiring = adapters::expire(core.store.clone(), shutdown.soft());
+        let expiring = lives::expire(core.store.clone(), shutdown.soft());
         shutdown.spawn("expiry", expiring);
 
+        core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
         let serving =
@@ -313,6 +317,7 @@ impl Core<'_> {
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
+            write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
         })
     }
@@ -326,18 +331,40 @@ impl Core<'_> {
         notices
     }
 
+    fn sender(&self) -> Sender {
+        let targets = &self.settings.delivery.targets;
+        Sender::new(SenderParts {
+            guard: Guard::new(targets.clone()),
+            lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
+            roots: system_roots(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    fn jobs(&self, plugins: &Plugins, claims: &ClaimSigner, node: NodeId) {
+        let pipeline = plugins.pipeline(claims.clone());
+        let jobs = Jobs::new(JobParts {
+            store: self.store.clone(),
+            plugins: plugins.clone(),
+            claims: claims.clone(),
+            node,
+            aside: adapters::aside(Aside {
+                sender: self.sender(),
+                transform: Arc::new(adapters::PluginTransform(pipeline)),
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+            }),
+        });
+        self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
+    }
+
     fn delivery(&self, log: &Log, pipeline: crate::plugin::Pipeline, told: Told) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
             max_in_flight: settings.max_in_flight.get(),
             ..DeliveryConfig::default().bounds
         };
-        let sender = Sender::new(SenderParts {
-            guard: Guard::new(settings.targets.clone()),
-            lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
-            roots: system_roots(),
-            clock: self.clock.clone(),
-        });
+        let sender = self.sender();
         let pulse = log.pulse();
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {
@@ -351,9 +378,9 @@ impl Core<'_> {
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone(), told.notices.clone()),
-                notify: adapters::notify(self.store.clone(), told.notices, settings.disable_after),
-                conclude: adapters::conclude(self.store.clone(), log.clone()),
+                disable: lives::disable(self.store.clone(), told.notices.clone()),
+                notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
+                conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
             sender,

@@ -4,11 +4,13 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
 mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
 mod filters;
 mod formats;
@@ -24,8 +26,10 @@ mod log_node;
 mod notices;
 mod openapi;
 mod plugin_folder;
+mod plugin_runs;
 mod plugins;
 mod preflight;
+mod replay;
 mod retention;
 mod retries;
 mod smoke;
@@ -34,3 +38,4 @@ mod structure;
 mod subscriptions;
 mod two_nodes;
 mod verification;
+mod verify;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
 use super::handshake::{self, Conclude, Origin};
@@ -150,7 +151,7 @@ impl Courier {
             subscription,
             &work.event,
             outgoing.as_ref(),
-            (&self.origin, &context.random),
+            (Some(&self.origin), &context.random),
             started.at,
         );
         let is_handshake = handshake::is_handshake(&work.event);
@@ -163,6 +164,7 @@ impl Courier {
             tenant: subscription.tenant,
             target,
         };
+        let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
         let mut sent = {
             let _in_flight = InFlight(&context.metrics);
@@ -178,7 +180,10 @@ impl Courier {
         if next == Next::Dead {
             context.tell_dead(&work, &sent);
         }
-        let attempt = started.attempt(work.number, sent);
+        let attempt = Attempt {
+            body_hash: Some(body_hash),
+            ..started.attempt(work.number, sent)
+        };
         context.finish(work, attempt, run, after(next));
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;

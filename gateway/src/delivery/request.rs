@@ -56,7 +56,7 @@ pub fn build(
     subscription: &Subscription,
     event: &Event,
     transformed: Option<&Outgoing>,
-    (origin, random): (&Origin, &Random),
+    (origin, random): (Option<&Origin>, &Random),
     at: Timestamp,
 ) -> OutgoingRequest {
     let Body {
@@ -96,6 +96,7 @@ pub fn build(
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
     headers.insert(WEBHOOK_SIGNATURE, own(&signature));
     if subscription.verification == Verification::CloudEvents
+        && let Some(origin) = origin
         && let Ok(value) = HeaderValue::from_str(origin.name())
     {
         headers.insert(REQUEST_ORIGIN, value);
@@ -193,7 +194,13 @@ mod tests {
         let subscription = testing::subscription("https://example.com/");
         let event = testing::event(br#"{"a":1}"#);
         let at = Timestamp::from_ms(1_700_000_000_999);
-        let request = build(&subscription, &event, None, (&origin(), &random()), at);
+        let request = build(
+            &subscription,
+            &event,
+            None,
+            (Some(&origin()), &random()),
+            at,
+        );
         let value = |name: &str| request.headers[name].to_str().unwrap();
         assert!(value("webhook-id").starts_with("dlv_"));
         assert!(!value("webhook-id").contains('.'));
@@ -233,7 +240,7 @@ mod tests {
             &subscription,
             &event,
             Some(&outgoing),
-            (&origin(), &random()),
+            (Some(&origin()), &random()),
             at,
         );
         let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();

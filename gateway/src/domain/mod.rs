@@ -10,6 +10,7 @@ pub mod event;
 pub mod filter;
 pub mod headers;
 pub mod ids;
+pub mod job;
 pub mod key;
 pub mod notice;
 pub mod pattern;
