@@ -107,7 +107,9 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
-        Command::Conformance(arguments) => cli::conformance::run(arguments, system_clock()).await,
+        Command::Conformance(arguments) => {
+            cli::conformance::run(arguments, hookgate::app::system_clock()).await
+        }
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)

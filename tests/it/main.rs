@@ -8,6 +8,7 @@ mod backtest;
 mod bad_input;
 mod buckets;
 mod cloudevents;
+mod conformance;
 mod crash;
 mod embedded;
 mod erasure;

@@ -511,6 +511,8 @@ mod tests {
             target: &target,
         };
         let request = OutgoingRequest {
+            method: http::Method::POST,
+            keeps_answer: false,
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::from_static(b"{}"),
         };
