@@ -15,6 +15,7 @@ mod javascript;
 mod project;
 mod python;
 mod rust;
+pub mod template;
 mod tools;
 
 use std::env;
