@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
 use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
 use super::sender::{Route, Sender, Sent};
-use super::transform::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform};
+use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{ConfigVersion, SubscriptionId};
 use crate::domain::plugin::OnError;
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
 use crate::domain::random::Random;
 use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
 use crate::domain::subscription::Subscription;
@@ -144,6 +146,7 @@ impl Courier {
             tenant: subscription.tenant,
             target,
         };
+        let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
         let sent = {
             let _in_flight = InFlight(&context.metrics);
@@ -155,7 +158,10 @@ impl Courier {
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
-        let attempt = started.attempt(work.number, sent);
+        let attempt = Attempt {
+            body_hash: Some(body_hash),
+            ..started.attempt(work.number, sent)
+        };
         context.finish(work, attempt, run, after(next));
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;

@@ -105,7 +105,7 @@ pub async fn upload(
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let tenant = owner(&api, &caller, query.tenant.as_ref()).await?;
-    let component = read_body(request, api.plugins().limits().max_component_bytes).await?;
+    let component = read_body(request, &api, api.plugins().limits().max_component_bytes).await?;
     let published = api
         .plugins()
         .publish(Publication {
@@ -309,7 +309,7 @@ pub async fn run(
     Id(name): Id<PluginName>,
     request: Request,
 ) -> Result<Json<DryRunView>, Problem> {
-    let body = read_body(request, MAX_RUN_BYTES).await?;
+    let body = read_body(request, &api, MAX_RUN_BYTES).await?;
     let form: RunForm =
         serde_json::from_slice(&body).map_err(|error| field("#", &error.to_string()))?;
     let event = Bytes::from(form.event.get().to_owned());
@@ -334,7 +334,7 @@ pub async fn run_upload(
     let (head, body) = request.into_parts();
     let max_bytes = api.plugins().limits().max_component_bytes + MAX_RUN_BYTES;
     let copy = Request::from_parts(head.clone(), body);
-    let body = read_body(copy, max_bytes).await?;
+    let body = read_body(copy, &api, max_bytes).await?;
     let whole = Request::from_parts(head, axum::body::Body::from(body));
     let mut parts = Multipart::from_request(whole, &api)
         .await
