@@ -14,7 +14,7 @@ use hookgate_plugin_host::{
     CompileWorker, DryRunJob, GuestEvent, HostConfig, Limits, PluginHost, PoolSize, Refused,
     Verdict, no_data_urls,
 };
-use hookgate_plugin_kit::{Options, build_rust};
+use hookgate_plugin_kit::Options;
 use serde_json::{Value, json};
 
 use super::client::{Client, ClientArgs};
@@ -173,7 +173,7 @@ async fn build(folder: &Path, out: PathBuf) -> anyhow::Result<()> {
             out_dir: out,
             ..Options::from_environment(&folder, |text| eprintln!("  {text}"))
         };
-        build_rust(&folder, &options)
+        hookgate_plugin_kit::build(&folder, &options)
     })
     .await
     .context("the build broke off")??;
