@@ -22,6 +22,7 @@ mod load;
 mod log_node;
 mod openapi;
 mod plugin_folder;
+mod plugin_runs;
 mod plugins;
 mod preflight;
 mod replay;

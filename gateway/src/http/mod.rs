@@ -16,6 +16,8 @@ pub mod keys;
 pub mod missed;
 pub mod operating;
 pub mod page;
+pub mod plugin_run;
+pub mod plugin_run_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
