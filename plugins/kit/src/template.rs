@@ -77,6 +77,7 @@ pub fn create(
         ("{{title}}", layout.title),
         ("{{source}}", language.source()),
         ("{{use}}", in_use(export)),
+        ("{{sdk}}", layout.sdk_to),
         ("{{notes}}", layout.notes),
     ];
     let fill = |text: &str| {
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn every_language_and_export_makes_a_project_that_the_kit_reads() {
         let folder = tempfile::tempdir().unwrap();
-        for language in [Language::Rust, Language::Js, Language::Ts, Language::C] {
+        for language in Language::ALL {
             for export in Export::ALL {
                 let dir = folder.path().join(format!("{language}-{export}"));
                 let created = create("my-plugin", language, export, &dir).unwrap();

@@ -16,7 +16,7 @@ pub(super) struct Layout {
     pub(super) sdk_to: &'static str,
     /// Ending of the templates of its sources.
     ending: &'static str,
-    /// Templates of its own, and the files they become, whatever the export.
+    /// Templates of its own, and the files they become; `{export}` stands for the export's name.
     own: &'static [(&'static str, &'static str)],
     /// The last words of the project's README.
     pub(super) notes: &'static str,
@@ -68,19 +68,25 @@ impl Layout {
             },
             Language::Python => Self {
                 title: "Python",
-                sdk_from: "python",
-                sdk_to: "sdk",
+                sdk_from: "python/hookgate",
+                sdk_to: "hookgate",
                 ending: "py",
-                own: &[],
-                notes: "",
+                own: &[
+                    ("python/pyproject.toml", "pyproject.toml"),
+                    ("python/test_{export}.py", "test_plugin.py"),
+                ],
+                notes: "`python3 -m unittest` runs the native tests in `test_plugin.py`, without any wasm. `hookgate/` is the SDK.",
             },
             Language::Go => Self {
                 title: "Go",
                 sdk_from: "go",
                 sdk_to: "sdk",
                 ending: "go",
-                own: &[],
-                notes: "",
+                own: &[
+                    ("go/go.mod", "go.mod"),
+                    ("go/{export}_test.go", "plugin_test.go"),
+                ],
+                notes: "`go test` runs the native tests in `plugin_test.go`, without any wasm.",
             },
         }
     }
@@ -99,7 +105,10 @@ impl Layout {
                 language.source(),
             ),
         ];
-        let own = self.own.iter().map(|(from, to)| ((*from).to_owned(), *to));
+        let own = self
+            .own
+            .iter()
+            .map(|(from, to)| (from.replace("{export}", export.name()), *to));
         let files = shared.into_iter().chain(own);
         files.map(|(from, to)| (from, PathBuf::from(to))).collect()
     }
