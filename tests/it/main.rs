@@ -15,6 +15,8 @@ mod lane_log;
 mod load;
 mod openapi;
 mod plugin_folder;
+mod plugin_golden;
+mod plugin_kit;
 mod plugins;
 mod preflight;
 mod retries;

@@ -10,6 +10,7 @@ pub mod input;
 pub mod keys;
 pub mod operating;
 pub mod page;
+pub mod plugin_logs;
 pub mod plugin_run;
 pub mod plugin_run_view;
 pub mod plugin_view;

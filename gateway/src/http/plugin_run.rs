@@ -47,8 +47,8 @@ pub fn routes() -> OpenApiRouter<Api> {
 }
 
 /// What to show to a plugin: an `event`, a pair `earlier` and `later`, or a `request`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RunForm {
     /// As it is sent to `/v1/events`.
     #[schema(value_type = Option<Object>)]
@@ -89,9 +89,8 @@ pub struct RequestForm {
     #[serde(default)]
     query: String,
     /// An object, or pairs where order or repetition matters.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    headers: HeadersForm,
+    #[schema(value_type = Option<Object>)]
+    headers: Option<HeadersForm>,
     /// JSON, kept byte for byte.
     #[schema(value_type = Option<Object>)]
     body: Option<Box<RawValue>>,
@@ -107,12 +106,6 @@ pub struct RequestForm {
 enum HeadersForm {
     Pairs(Vec<(String, String)>),
     Object(serde_json::Map<String, serde_json::Value>),
-}
-
-impl Default for HeadersForm {
-    fn default() -> Self {
-        Self::Pairs(Vec::new())
-    }
 }
 
 fn post() -> String {
@@ -184,7 +177,10 @@ impl RequestForm {
             method: self.method.to_ascii_uppercase().into(),
             path: self.path.into(),
             query: self.query.into(),
-            headers: self.headers.pairs()?.into(),
+            headers: match self.headers {
+                Some(headers) => headers.pairs()?.into(),
+                None => Vec::new().into(),
+            },
             body,
             secret: self.secret.map(Into::into),
             received_ms: u64::try_from(received_at.as_ms()).unwrap_or(0),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::problem::{FieldError, Kind, Problem};
 use super::{Api, AppliedView};
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::plugin::{PluginName, PluginOwner};
 use crate::plugin::dry_run::DryRunError;
 use crate::plugin::publish::{PublishError, Published};
 use crate::plugin::records::Seen;

@@ -8,6 +8,7 @@ pub mod claim;
 pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
+pub mod journal;
 pub mod passage;
 pub mod pipeline;
 pub mod publish;

@@ -11,13 +11,15 @@ use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, DataUrls, Limits};
 use tracing::debug;
 
 use super::claim::ClaimSigner;
+use super::journal::JournalLine;
 use super::passage::{Passage, Prepared, Retry};
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId};
-use crate::domain::plugin::PluginUse;
+use crate::domain::plugin::{ComponentDigest, PluginUse};
 use crate::domain::subscription::Subscription;
+use crate::store::plugins::PluginKey;
 use crate::telemetry::metrics::{CallLabel, Metrics};
 
 /// Events that share one instance of a plugin.
@@ -171,6 +173,8 @@ impl Pipeline {
         self.count(result);
         if let Some((kind, reason)) = failure {
             let failure = self.seen(step.subscription, passage, kind, reason);
+            let ran = (step.resolved.key.clone(), Some(step.resolved.digest));
+            self.log_failure(step.subscription, ran, &failure);
             tally.failures.push(failure);
             self.forgive_if_replaced(step, passage);
         }
@@ -200,6 +204,7 @@ impl Pipeline {
         passages: &mut [Passage],
     ) {
         let mut tally = BatchTally::default();
+        let key = self.registry.key(subscription.tenant, &plugin.name);
         let reason = why.to_string();
         for passage in passages.iter_mut().filter(|passage| passage.is_open()) {
             passage.fail(plugin, why.kind(), reason.clone());
@@ -207,11 +212,10 @@ impl Pipeline {
                 passage.set_retry(Retry::Soon);
             }
             self.count(why.kind());
-            tally
-                .failures
-                .push(self.seen(subscription, passage, why.kind(), &reason));
+            let failure = self.seen(subscription, passage, why.kind(), &reason);
+            self.log_failure(subscription, (key.clone(), None), &failure);
+            tally.failures.push(failure);
         }
-        let key = self.registry.key(subscription.tenant, &plugin.name);
         self.records.count(&key, tally);
     }
 
@@ -249,14 +253,47 @@ impl Pipeline {
                 "plugin logged"
             );
         }
+        let mut lines: Vec<(&'static str, String)> = report
+            .logs
+            .iter()
+            .map(|line| (line.level.as_str(), line.text.clone()))
+            .collect();
         if report.logs_cut > 0 {
-            debug!(
-                plugin.name = %step.plugin.name,
-                plugin.lines_cut = report.logs_cut,
-                event.id = %passage.event().id,
-                "plugin logged more than is kept"
-            );
+            lines.push(("warn", format!("{} more lines were cut", report.logs_cut)));
         }
+        let at = self.registry.clock().now();
+        let line = |(level, text)| JournalLine {
+            number: 0,
+            at,
+            plugin: step.resolved.key.clone(),
+            digest: Some(step.resolved.digest),
+            tenant: step.subscription.tenant,
+            delivery: DeliveryId {
+                event: passage.event().id,
+                subscription: step.subscription.id,
+            },
+            level,
+            text,
+        };
+        self.records.journal().note(lines.into_iter().map(line));
+    }
+
+    fn log_failure(
+        &self,
+        subscription: &Subscription,
+        (plugin, digest): (PluginKey, Option<ComponentDigest>),
+        failure: &SeenFailure,
+    ) {
+        self.records.journal().note([JournalLine {
+            number: 0,
+            at: failure.at,
+            plugin,
+            digest,
+            tenant: subscription.tenant,
+            delivery: failure.delivery,
+            level: "failed",
+            text: format!("{}: {}", failure.kind, failure.reason),
+        }]);
     }
 }
 

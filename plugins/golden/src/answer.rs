@@ -3,7 +3,9 @@
 //! Bytes have three spellings (JSON, text, base64). The one of the expectation is taken where
 //! it can hold what came; else the first that can.
 
-use hookgate_plugin_host::{Answer, CallFailure, Draft, GuestEvent, Message, Reception, Response, Verdict};
+use hookgate_plugin_host::{
+    Answer, CallFailure, Draft, GuestEvent, Message, Reception, Response, Verdict,
+};
 
 use crate::exact::Exact;
 use crate::expect::{headers_of, present};
@@ -63,9 +65,7 @@ fn reception_of(reception: &Reception, like: Option<&Exact>) -> Exact {
             let like = like.and_then(|like| like.get("challenge"));
             Exact::object([("challenge", response_of(response, like))])
         }
-        Reception::Rejected(reason) => {
-            Exact::object([("rejected", Exact::from(reason.as_str()))])
-        }
+        Reception::Rejected(reason) => Exact::object([("rejected", Exact::from(reason.as_str()))]),
     }
 }
 

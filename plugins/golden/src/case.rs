@@ -128,7 +128,10 @@ impl Setting {
         if fits {
             known(export, exports)
         } else {
-            Err(format!("a {} is asked in another way: {WAYS}", export.as_str()))
+            Err(format!(
+                "a {} is asked in another way: {WAYS}",
+                export.as_str()
+            ))
         }
     }
 }

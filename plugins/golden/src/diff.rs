@@ -33,12 +33,7 @@ pub fn differences(expected: &Exact, got: &Exact) -> Vec<Difference> {
     found
 }
 
-fn compare(
-    path: &str,
-    expected: Option<&Exact>,
-    got: Option<&Exact>,
-    found: &mut Vec<Difference>,
-) {
+fn compare(path: &str, expected: Option<&Exact>, got: Option<&Exact>, found: &mut Vec<Difference>) {
     match (expected, got) {
         (Some(Exact::Object(expected)), Some(Exact::Object(got))) => {
             compare_members(path, expected, got, found);
@@ -148,7 +143,10 @@ mod tests {
     fn only_what_differs_is_named() {
         assert_eq!(of(r#"{"a":1,"b":[2]}"#, r#"{"b":[2],"a":1}"#), [""; 0]);
         assert_eq!(
-            of(r#"{"a":{"x/y":1.0},"b":[1,2],"c":3}"#, r#"{"a":{"x/y":1},"b":[1],"d":null}"#),
+            of(
+                r#"{"a":{"x/y":1.0},"b":[1,2],"c":3}"#,
+                r#"{"a":{"x/y":1},"b":[1],"d":null}"#
+            ),
             [
                 "/a/x~1y\n  expected  1.0\n  got       1",
                 "/b/1\n  expected  2\n  got       nothing",
@@ -165,9 +163,15 @@ mod tests {
 
     #[test]
     fn long_texts_are_shown_where_they_part() {
-        let (one, other) = ("x".repeat(500), format!("{}y{}", "x".repeat(300), "x".repeat(199)));
+        let (one, other) = (
+            "x".repeat(500),
+            format!("{}y{}", "x".repeat(300), "x".repeat(199)),
+        );
         let shown = of(&format!("{one:?}"), &format!("{other:?}")).remove(0);
-        assert!(shown.lines().all(|line| line.chars().count() < 200), "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() < 200),
+            "{shown}"
+        );
         assert!(shown.contains('y'), "{shown}");
     }
 }

@@ -259,7 +259,10 @@ mod tests {
         let lines = long.pretty(2);
         assert_eq!(
             lines,
-            format!("{{\n    \"a\": \"{}\",\n    \"b\": [null, 17]\n  }}", "x".repeat(70))
+            format!(
+                "{{\n    \"a\": \"{}\",\n    \"b\": [null, 17]\n  }}",
+                "x".repeat(70)
+            )
         );
         assert_eq!(Exact::parse(lines.as_bytes()).unwrap(), long);
     }

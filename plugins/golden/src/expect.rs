@@ -96,7 +96,9 @@ impl Expected {
         let flaw = |reason: String| source.flaw(text, "expect", reason);
         let exact = Exact::of_raw(raw).map_err(|error| flaw(error.to_string()))?;
         match &exact {
-            Exact::Bool(value) => return Ok(Self(Exact::object([("accepts", Exact::Bool(*value))]))),
+            Exact::Bool(value) => {
+                return Ok(Self(Exact::object([("accepts", Exact::Bool(*value))])));
+            }
             Exact::Text(word) if word == "pass" => return Ok(Self(exact)),
             Exact::Object(members) if members.len() == 1 => {}
             Exact::Object(members) if members.len() > 1 => {

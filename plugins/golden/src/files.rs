@@ -160,7 +160,11 @@ fn cases(path: &Path, text: &str) -> Result<Vec<Case>, Vec<Flaw>> {
             Err(flaw) => flaws.push(flaw),
         }
     }
-    if flaws.is_empty() { Ok(cases) } else { Err(flaws) }
+    if flaws.is_empty() {
+        Ok(cases)
+    } else {
+        Err(flaws)
+    }
 }
 
 /// `true` rather than `{"accepts": true}`.

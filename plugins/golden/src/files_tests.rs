@@ -38,7 +38,13 @@ fn a_file_holds_one_case_or_many() {
     assert_eq!(&event.data[..], b"{\"n\": 1.50}", "byte for byte");
     assert_eq!((&*event.id, event.time_ms), ("evt_test", 1_767_225_600_000));
     assert_eq!(&*call.config, "{}");
-    assert_eq!(GoldenFiles::read(Path::new("/no/such")).unwrap().cases().count(), 0);
+    assert_eq!(
+        GoldenFiles::read(Path::new("/no/such"))
+            .unwrap()
+            .cases()
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -48,26 +54,47 @@ fn every_mistake_is_told_with_its_line() {
     };
     for (rest, expected) in [
         ("\"expects\": 1", "a.json:4: unknown field `expects`"),
-        ("\"expect\": {\"replac\": 1}", "a.json:4: expect: unknown variant `replac`"),
-        ("\"expect\": {\"drop\": 1}", "a.json:4: expect.drop: invalid type: integer `1`"),
-        ("\"expect\":\n {\"deliver\": {\"bdy\": 1}}", "a.json:5: expect.deliver"),
-        ("\"expect\": {\"deliver\": {}}", "a.json:4: expect: give one of \"body\""),
-        ("\"expect\": {\"drop\": \"a\", \"fails\": \"b\"}", "a.json:4: expect: holds drop and fails"),
-        ("\"expect\": \"passes\"", "a.json:4: expect: must be \"pass\""),
-        ("\"export\": \"transfrm\"", "a.json:4: export: there is no export \"transfrm\""),
+        (
+            "\"expect\": {\"replac\": 1}",
+            "a.json:4: expect: unknown variant `replac`",
+        ),
+        (
+            "\"expect\": {\"drop\": 1}",
+            "a.json:4: expect.drop: invalid type: integer `1`",
+        ),
+        (
+            "\"expect\":\n {\"deliver\": {\"bdy\": 1}}",
+            "a.json:5: expect.deliver",
+        ),
+        (
+            "\"expect\": {\"deliver\": {}}",
+            "a.json:4: expect: give one of \"body\"",
+        ),
+        (
+            "\"expect\": {\"drop\": \"a\", \"fails\": \"b\"}",
+            "a.json:4: expect: holds drop and fails",
+        ),
+        (
+            "\"expect\": \"passes\"",
+            "a.json:4: expect: must be \"pass\"",
+        ),
+        (
+            "\"export\": \"transfrm\"",
+            "a.json:4: export: there is no export \"transfrm\"",
+        ),
         ("\"later\": {\"type\": \"a\"}", "a.json:2: give \"event\""),
         ("\"logs\": [1]", "a.json:4: logs[0]: invalid type"),
     ] {
         let found = flaws(&case(rest));
         assert!(found.starts_with(expected), "{rest}:\n{found}\n{expected}");
     }
-    let event = |members: &str| {
-        flaws(&format!("{{\"name\": \"x\", \"event\": {{{members}}}}}"))
-    };
+    let event = |members: &str| flaws(&format!("{{\"name\": \"x\", \"event\": {{{members}}}}}"));
     assert!(event("\"type\": \"a\"").contains("event: give one of \"data\""));
     assert!(event("\"type\": \"a\", \"dta\": 1").contains("a.json:1: event.dta: unknown field"));
     assert!(event("\"type\": \"a\", \"data_base64\": \"?\"").contains("is not base64"));
-    assert!(event("\"type\": \"a\", \"data\": 1, \"time\": \"now\"").contains("2026-01-31T12:00:00Z"));
+    assert!(
+        event("\"type\": \"a\", \"data\": 1, \"time\": \"now\"").contains("2026-01-31T12:00:00Z")
+    );
     assert!(flaws("[").contains("a.json:1: EOF"));
     assert!(flaws("{}\n{}").contains("a.json:2: trailing characters"));
     let two = flaws("[{\"name\": 1},\n{\"nam\": 1}]");
@@ -100,8 +127,14 @@ fn an_update_changes_answers_and_not_another_byte() {
     let files = GoldenFiles::read(folder.path()).unwrap();
     let cases: Vec<&Case> = files.cases().collect();
     let differences = Vec::new();
-    let mut first = report(cases[0], r#"{"replace":{"n":1.50}}"#, Fault::Logs { differences });
-    first.faults.push(Fault::Answer { differences: Vec::new() });
+    let mut first = report(
+        cases[0],
+        r#"{"replace":{"n":1.50}}"#,
+        Fault::Logs { differences },
+    );
+    first.faults.push(Fault::Answer {
+        differences: Vec::new(),
+    });
     let second = report(cases[1], r#"{"accepts":true}"#, Fault::NothingExpected);
     assert_eq!(files.update(&[first, second]).unwrap(), ["a", "b"]);
     assert_eq!(

@@ -46,11 +46,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads `part`, which lies in this text; `member` names it.
-    pub(crate) fn read<T: Deserialize<'a>>(
-        self,
-        part: &'a str,
-        member: &str,
-    ) -> Result<T, Flaw> {
+    pub(crate) fn read<T: Deserialize<'a>>(self, part: &'a str, member: &str) -> Result<T, Flaw> {
         let mut reader = serde_json::Deserializer::from_str(part);
         let read = serde_path_to_error::deserialize(&mut reader);
         let value = read.map_err(|error| {
@@ -58,7 +54,11 @@ impl<'a> Source<'a> {
                 path if path == "." => String::new(),
                 path => path,
             };
-            let separator = if path.is_empty() || member.is_empty() { "" } else { "." };
+            let separator = if path.is_empty() || member.is_empty() {
+                ""
+            } else {
+                "."
+            };
             let error = error.into_inner();
             Flaw {
                 file: None,

@@ -167,10 +167,10 @@ impl RequestForm<'_> {
             }
         };
         Ok(GuestRequest {
-            method: self
-                .method
-                .as_deref()
-                .map_or_else(|| "POST".into(), |method| method.to_ascii_uppercase().into()),
+            method: self.method.as_deref().map_or_else(
+                || "POST".into(),
+                |method| method.to_ascii_uppercase().into(),
+            ),
             path: self.path.clone().unwrap_or_else(|| "/".into()),
             query: self.query.clone().unwrap_or_default(),
             headers: lower_case(self.headers.as_ref()),
@@ -182,7 +182,10 @@ impl RequestForm<'_> {
 }
 
 fn pairs(pairs: Option<&Pairs>) -> Arc<[(String, String)]> {
-    pairs.map(|Pairs(pairs)| pairs.as_slice()).unwrap_or_default().into()
+    pairs
+        .map(|Pairs(pairs)| pairs.as_slice())
+        .unwrap_or_default()
+        .into()
 }
 
 /// As a receiver sees them.

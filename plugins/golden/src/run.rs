@@ -93,7 +93,12 @@ impl CaseReport {
         }
         if let Some(expected) = &case.logs {
             let list = |lines: &[String]| {
-                Exact::List(lines.iter().map(|line| Exact::from(line.as_str())).collect())
+                Exact::List(
+                    lines
+                        .iter()
+                        .map(|line| Exact::from(line.as_str()))
+                        .collect(),
+                )
             };
             let differences = differences(&list(expected), &list(&logs));
             if !differences.is_empty() {

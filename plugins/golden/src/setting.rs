@@ -30,9 +30,11 @@ impl Setting {
             let form: RequestForm<'_> = source.read(raw.get(), "")?;
             form.guest().map(Input::Request)
         } else {
-            Err("an event has a \"type\", a request a \"method\"; two events to fold are \
+            Err(
+                "an event has a \"type\", a request a \"method\"; two events to fold are \
                  \"earlier\" and \"later\""
-                .to_owned())
+                    .to_owned(),
+            )
         };
         Ok(Self {
             export: None,

@@ -65,7 +65,10 @@ pub(super) fn sentence(name: &PluginName, share: Option<f64>, reply: &Value) -> 
     let version = &reply["version"];
     let mut sentence = match share {
         Some(share) if share < 1.0 => {
-            format!("{name}  version {version} meets {} of the events", percent(share))
+            format!(
+                "{name}  version {version} meets {} of the events",
+                percent(share)
+            )
         }
         _ => format!("{name}  version {version} is active"),
     };

@@ -27,8 +27,8 @@ Examples:
   hookgate plugin bench                              # the project here, with its event.json
   hookgate plugin bench only-small.wasm --event e.json --calls 10000
 
-Time is measured on an engine that counts instructions, which costs a plugin up to half of its
-speed: the gateway is faster. Instructions are the same on every machine.")]
+Times are those of the engine that deliveries run on; instructions are counted on another, and are
+the same on every machine.")]
 pub(super) struct BenchArgs {
     #[command(flatten)]
     place: PlaceArgs,
@@ -89,9 +89,10 @@ pub(super) async fn run(
     if let Err(failure) = &first.result {
         bail!("nothing to measure: {failure}");
     }
+    let timed = local.timed_trial(plugin.component.clone()).await?;
     let calls = args.calls as usize;
-    let fresh = patiently("measuring fresh instances", fresh(&trial, &call, calls)).await;
-    let batched = patiently("measuring batches", batched(&trial, &call, calls)).await;
+    let fresh = patiently("measuring fresh instances", fresh(&timed, &call, calls)).await;
+    let batched = patiently("measuring batches", batched(&timed, &call, calls)).await;
     let (fresh, batched) = (answered(fresh)?, answered(batched)?);
     let figures = Figures {
         plugin: plugin.name.clone(),
@@ -127,7 +128,11 @@ async fn batched(trial: &Trial, call: &TrialCall, calls: usize) -> Vec<TrialRun>
     let mut runs = Vec::with_capacity(calls + BATCH);
     while runs.len() < calls {
         let answered = trial.batch(&batch).await;
-        runs.extend(answered.into_iter().filter(|run| run.start_fuel == 0));
+        runs.extend(
+            answered
+                .into_iter()
+                .filter(|run| run.start_duration.is_zero()),
+        );
     }
     runs.truncate(calls);
     runs
@@ -158,7 +163,11 @@ impl Spread {
 
     fn text(self) -> String {
         let time = |ns| time(Duration::from_nanos(ns));
-        format!("p50 {:>8}   p99 {:>8}", time(self.p50_ns), time(self.p99_ns))
+        format!(
+            "p50 {:>8}   p99 {:>8}",
+            time(self.p50_ns),
+            time(self.p99_ns)
+        )
     }
 }
 
@@ -181,7 +190,7 @@ impl Figures {
     fn print(&self) -> std::io::Result<()> {
         let limit = |ns| time(Duration::from_nanos(ns));
         line(&format!(
-            "{}  {} calls of each kind, instructions counted\n\
+            "{}  {} calls of each kind, timed as deliveries run\n\
              fresh       {}   of {}: an instance and its one call\n\
              start       {}   of {}: of it, the making of the instance\n\
              in a batch  {}   of {}: a call of {BATCH} that one instance answers\n\

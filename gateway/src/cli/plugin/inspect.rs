@@ -49,7 +49,7 @@ pub(super) async fn run(
     };
     line(&format!(
         "name      {name}\ndigest    {}\nsize      {} of {}\nexports   {}\nimports   {imports}\n\
-         memories  {} of {}, {} at start of {} in all\ntables    {} of {}, {} elements at start of {}\n\
+         memories  {} of {}, {} at start of {}\ntables    {} of {}, {} elements at start of {}\n\
          compile   {} with all checks",
         loaded.digest(),
         figures::bytes(loaded.size_bytes()),
@@ -57,7 +57,7 @@ pub(super) async fn run(
         exports.join(", "),
         needs.memories,
         limits.max_memories,
-        figures::bytes(needs.initial_memory_bytes),
+        figures::bytes(usize::try_from(needs.initial_memory_bytes)?),
         figures::bytes(limits.max_memory_bytes),
         needs.tables,
         limits.max_tables,

@@ -49,6 +49,17 @@ impl Local {
             .await
             .map_err(|refused| refusal(&refused))
     }
+
+    /// The same on the engine of deliveries, which counts nothing.
+    ///
+    /// # Errors
+    /// As [`Self::trial`].
+    pub(super) async fn timed_trial(&self, component: Bytes) -> anyhow::Result<Trial> {
+        let trial = self.host.timed_trial(component, "default".into());
+        patiently("compiling it as for deliveries", trial)
+            .await
+            .map_err(|refused| refusal(&refused))
+    }
 }
 
 /// A refusal as an error that lists every check.

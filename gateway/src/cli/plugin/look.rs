@@ -81,14 +81,13 @@ pub(super) async fn delete(args: DeleteArgs, output: Output) -> anyhow::Result<E
 }
 
 /// A 404 about a plugin or its version, in words of its own.
-pub(super) fn known(
-    name: &PluginName,
-    reply: Result<Reply, ClientError>,
-) -> anyhow::Result<Reply> {
+pub(super) fn known(name: &PluginName, reply: Result<Reply, ClientError>) -> anyhow::Result<Reply> {
     match reply {
         Err(ClientError::Refused(refusal)) if refusal.status == 404 => {
             if refusal.to_string().contains("such version") {
-                bail!("{name} has no such version\n  cure: `hookgate plugin get {name}` lists them");
+                bail!(
+                    "{name} has no such version\n  cure: `hookgate plugin get {name}` lists them"
+                );
             }
             bail!(
                 "the gateway has no plugin {name}, or your key may not see it\n  cure: `hookgate \

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use hookgate_plugin_kit::{Export, Language, template};
 use serde_json::json;
 
@@ -24,22 +25,24 @@ pub(super) struct NewArgs {
     /// a-z, 0-9 and -, starting with a letter; also the folder's name
     name: PluginName,
     /// What to write it in
-    #[arg(long, value_name = "LANGUAGE", value_parser = language)]
+    #[arg(long, value_name = "LANGUAGE", value_parser = languages())]
     lang: Language,
     /// What it exports; repeat it for several
-    #[arg(long = "export", value_name = "EXPORT", default_value = "transform", value_parser = export)]
+    #[arg(long = "export", value_name = "EXPORT", default_value = "transform", value_parser = exports())]
     exports: Vec<Export>,
     /// Where to make its folder
     #[arg(long = "in", value_name = "DIR", default_value = ".")]
     parent: PathBuf,
 }
 
-fn language(text: &str) -> Result<Language, String> {
-    text.parse().map_err(|error| format!("{error}"))
+fn languages() -> impl TypedValueParser<Value = Language> {
+    let names = Language::ALL.map(|language| language.to_string());
+    PossibleValuesParser::new(names).try_map(|text| text.parse::<Language>())
 }
 
-fn export(text: &str) -> Result<Export, String> {
-    text.parse().map_err(|error| format!("{error}"))
+fn exports() -> impl TypedValueParser<Value = Export> {
+    let names = Export::ALL.map(|export| export.to_string());
+    PossibleValuesParser::new(names).try_map(|text| text.parse::<Export>())
 }
 
 pub(super) fn run(args: NewArgs, output: Output) -> anyhow::Result<ExitCode> {

@@ -21,8 +21,6 @@ pub(super) struct PlaceArgs {
 pub(super) struct Plugin {
     pub(super) name: String,
     pub(super) component: Bytes,
-    /// None for a bare file.
-    pub(super) project: Option<Project>,
     /// Where golden files and the sample event lie: the project, or the file's folder.
     pub(super) folder: PathBuf,
 }
@@ -41,7 +39,6 @@ impl Plugin {
             name: project.name.clone(),
             component: component.into(),
             folder: place.to_owned(),
-            project: Some(project),
         })
     }
 
@@ -52,7 +49,6 @@ impl Plugin {
         Ok(Self {
             name: name.into_owned(),
             component: component.into(),
-            project: None,
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
         })
     }

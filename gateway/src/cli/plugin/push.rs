@@ -91,7 +91,10 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn name_of(plugin: &Plugin) -> anyhow::Result<PluginName> {
     match plugin.name.parse() {
         Ok(name) => Ok(name),
-        Err(error) => bail!("{:?} is no name for a plugin: {error}\n  cure: --name NAME", plugin.name),
+        Err(error) => bail!(
+            "{:?} is no name for a plugin: {error}\n  cure: --name NAME",
+            plugin.name
+        ),
     }
 }
 

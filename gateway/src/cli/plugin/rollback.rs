@@ -75,6 +75,9 @@ mod tests {
         assert_eq!(of(5), Some(3));
         assert_eq!(of(3), Some(2));
         assert_eq!(of(2), None);
-        assert_eq!(before(&json!({"active_version": null, "versions": []})), None);
+        assert_eq!(
+            before(&json!({"active_version": null, "versions": []})),
+            None
+        );
     }
 }

@@ -153,9 +153,9 @@ async fn run_there(name: &PluginName, args: &RunArgs, output: Output) -> anyhow:
     let client = Client::new(&args.client)?;
     let path = format!("/v1/plugins/{name}/run");
     let reply = match client.post_json_text(&path, body).await {
-        Err(ClientError::Refused(refusal)) if matches!(refusal.status, 404 | 422) => bail!(
-            "there is no folder or file {name} here, and the gateway refuses:\n{refusal}"
-        ),
+        Err(ClientError::Refused(refusal)) if matches!(refusal.status, 404 | 422) => {
+            bail!("there is no folder or file {name} here, and the gateway refuses:\n{refusal}")
+        }
         reply => reply?,
     };
     output.item(&reply)?;
@@ -169,7 +169,11 @@ async fn run_there(name: &PluginName, args: &RunArgs, output: Output) -> anyhow:
 /// Wraps a bare event or request as the API wants it.
 fn request_body(text: &str, config: Option<&str>) -> anyhow::Result<String> {
     let exact = Exact::parse(text.as_bytes())?;
-    let member = |name: &str| exact.get(name).map(|value| (name.to_owned(), value.clone()));
+    let member = |name: &str| {
+        exact
+            .get(name)
+            .map(|value| (name.to_owned(), value.clone()))
+    };
     let mut members: Vec<(String, Exact)> =
         ["event", "earlier", "later", "request", "export", "config"]
             .into_iter()
@@ -203,7 +207,10 @@ mod tests {
             r#"{"event":{"type":"a.b","data":{"n":1.50}},"config":{"keep":[]}}"#
         );
         assert_eq!(
-            body(r#"{"name":"x","event":{"type":"a"},"config":1,"expect":"pass"}"#, None),
+            body(
+                r#"{"name":"x","event":{"type":"a"},"config":1,"expect":"pass"}"#,
+                None
+            ),
             r#"{"event":{"type":"a"},"config":1}"#
         );
         assert_eq!(

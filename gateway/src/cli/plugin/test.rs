@@ -170,7 +170,15 @@ impl Outcome<'_> {
         let mut file = None;
         for report in self.reports {
             if file != Some(&report.file) {
-                line(&paint.faint(&shown(&report.file).display().to_string()))?;
+                let name = shown(&report.file).display().to_string();
+                let head = format!(
+                    "{name:indent$}  {:>9}  {:>12}  {:>9}",
+                    "time",
+                    "instructions",
+                    "memory",
+                    indent = width + 8
+                );
+                line(&paint.faint(&head))?;
                 file = Some(&report.file);
             }
             print_case(report, width, paint)?;

@@ -56,13 +56,17 @@ impl Changes {
             .recv()
             .await
             .context("the watcher of the file system has ended")?;
-        while tokio::time::timeout(QUIET, self.changed.recv()).await.is_ok() {}
+        while tokio::time::timeout(QUIET, self.changed.recv())
+            .await
+            .is_ok()
+        {}
         Ok(())
     }
 }
 
 fn is_of_sources(root: &Path, event: &Event) -> bool {
-    !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| is_source(root, path))
+    !matches!(event.kind, EventKind::Access(_))
+        && event.paths.iter().any(|path| is_source(root, path))
 }
 
 fn is_source(root: &Path, path: &Path) -> bool {
@@ -74,7 +78,9 @@ fn is_source(root: &Path, path: &Path) -> bool {
         }
         _ => false,
     });
-    let is_component = inner.extension().is_some_and(|end| end == "wasm" || end == "part");
+    let is_component = inner
+        .extension()
+        .is_some_and(|end| end == "wasm" || end == "part");
     let is_lock = inner.file_name().is_some_and(|name| name == "Cargo.lock");
     !is_made && !is_component && !is_lock
 }
@@ -86,7 +92,12 @@ mod tests {
     #[test]
     fn what_a_build_writes_is_no_change() {
         let root = Path::new("/p");
-        for path in ["src/lib.rs", "plugin.toml", "tests/a.json", "sdk/src/lib.rs"] {
+        for path in [
+            "src/lib.rs",
+            "plugin.toml",
+            "tests/a.json",
+            "sdk/src/lib.rs",
+        ] {
             assert!(is_source(root, &root.join(path)), "{path}");
         }
         for path in [

@@ -112,7 +112,8 @@ async fn guest(client: &Client, event: &Value) -> anyhow::Result<GuestEvent> {
 fn time_ms(event: &Value) -> u64 {
     let told = event["time"].as_str().or(event["received_at"].as_str());
     let at = told.and_then(|text| crate::domain::clock::Timestamp::parse_rfc3339(text).ok());
-    at.and_then(|at| u64::try_from(at.as_ms()).ok()).unwrap_or(0)
+    at.and_then(|at| u64::try_from(at.as_ms()).ok())
+        .unwrap_or(0)
 }
 
 fn print(event: &Value, run: &hookgate_plugin_host::TrialRun) -> std::io::Result<()> {
