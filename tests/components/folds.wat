@@ -1,6 +1,6 @@
 ;; world: fold-plugin
-;; Does as the first byte of the later event's data says: "m" returns both data, one
-;; after the other, under an identity that is forged throughout; "b" returns 512 KiB,
+;; Does as the first byte of the later event's data says: "m" (or "[", which begins JSON)
+;; returns both data, one after the other, under an identity that is forged throughout; "b" returns 512 KiB,
 ;; "u" refuses the event, "l" loops, and everything else crashes.
 (module
   (memory (export "memory") 16)
@@ -45,7 +45,8 @@
   (func (export "hookgate:plugin/fold@1.0.0#fold") (param $pair i32) (result i32)
     (local $told i32)
     (local.set $told (i32.load8_u (i32.load offset=172 (local.get $pair))))
-    (if (i32.eq (local.get $told) (i32.const 0x6d)) (then (return (call $both (local.get $pair)))))
+    (if (i32.or (i32.eq (local.get $told) (i32.const 0x6d)) (i32.eq (local.get $told) (i32.const 0x5b)))
+      (then (return (call $both (local.get $pair)))))
     (if (i32.eq (local.get $told) (i32.const 0x62))
       (then (return (call $event (i32.const 65536) (i32.const 524288)))))
     (if (i32.eq (local.get $told) (i32.const 0x75)) (then

@@ -17,6 +17,7 @@ mod openapi;
 mod plugin_folder;
 mod plugin_golden;
 mod plugin_kit;
+mod plugin_runs;
 mod plugins;
 mod preflight;
 mod retries;
