@@ -41,7 +41,7 @@ use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
 use crate::store::feed::Feed;
 use crate::store::preflight::{self, Safety};
-use crate::store::seal::{self, Sealer};
+use crate::store::seal::Sealer;
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
 
@@ -106,19 +106,12 @@ impl Gateway {
 
         let (embedded, database) = database(&settings, machine).await?;
         let pool = pool(&settings, database.clone()).await?;
-        let master = seal::MasterKey::new(*keys.master.bytes());
-        let sealer = Sealer::new(1, &master);
+        let sealer = Sealer::new(1, &keys.master);
         let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(
-            pool.clone(),
-            sealer,
-            feed,
-            clock.clone(),
-            adapters::randomness(&random),
-        );
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), random.clone());
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
         let core = Core {
@@ -132,7 +125,7 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
-        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
         let api = core.api(&log, &plugins, claims, &keys.admin);
@@ -298,6 +291,7 @@ impl Core<'_> {
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(admin_key.expose())),
                 max_body_bytes: self.settings.server.max_body_bytes,
+                body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
             stopping: self.shutdown.soft(),
@@ -420,7 +414,11 @@ async fn database(
     let options = PgConnectOptions::from_str(&url)
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
-        .options([("search_path", "hookgate")]);
+        .options([
+            ("search_path", "hookgate"),
+            // Compiling a plan takes longer than any of the short statements here.
+            ("jit", "off"),
+        ]);
     let safety = if settings.database.allow_unsafe {
         Safety::UnsafeAllowed
     } else {

@@ -5,14 +5,19 @@
 )]
 
 mod bad_input;
+mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
 mod events;
+mod frozen_node;
 mod github_payloads;
 mod harness;
+mod idempotency_days;
 mod lane_log;
+mod listener;
 mod load;
+mod log_node;
 mod openapi;
 mod plugin_folder;
 mod plugin_golden;
@@ -20,8 +25,10 @@ mod plugin_kit;
 mod plugin_runs;
 mod plugins;
 mod preflight;
+mod retention;
 mod retries;
 mod smoke;
+mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;

@@ -35,6 +35,8 @@ pub enum Reply {
     Redirect(String),
     /// A 200 after a while.
     Slow(Duration),
+    /// This status after a while.
+    Late(u16, Duration),
     /// Never.
     Hang,
     /// The connection is reset once the request has been read.
@@ -197,9 +199,10 @@ impl Receipt {
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         match &self.replied {
-            Reply::Status(status) | Reply::Body(status, _) | Reply::RetryAfter(status, _) => {
-                (200..300).contains(status)
-            }
+            Reply::Status(status)
+            | Reply::Body(status, _)
+            | Reply::RetryAfter(status, _)
+            | Reply::Late(status, _) => (200..300).contains(status),
             Reply::Slow(_) => true,
             Reply::Redirect(_) | Reply::Hang | Reply::Reset => false,
         }
@@ -296,6 +299,10 @@ async fn reply(
         Reply::Slow(pause) => {
             tokio::time::sleep(pause).await;
             Ok(answer(200, Bytes::new()))
+        }
+        Reply::Late(status, pause) => {
+            tokio::time::sleep(pause).await;
+            Ok(answer(status, Bytes::new()))
         }
         Reply::Hang => match std::future::pending::<Infallible>().await {},
         Reply::Reset => {

@@ -8,19 +8,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::delivery::transform::{
-    Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
-};
-use crate::delivery::{Disable, Subscriptions};
+use crate::delivery::{Disable, Subscriptions, Transform};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::random::Random;
+use crate::domain::prepared::Prepared;
 use crate::domain::subscription::{State, Subscription};
 use crate::log::Beat;
-use crate::plugin::{self, Pipeline};
+use crate::plugin::Pipeline;
+use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
-use crate::store::{Randomness, Store};
 
 /// The delivery engine's view of the configuration.
 pub(super) struct CatalogSubscriptions(pub(super) Catalog);
@@ -41,42 +38,7 @@ impl Transform for PluginTransform {
         events: Vec<Arc<Event>>,
     ) -> BoxFuture<'static, Vec<Prepared>> {
         let pipeline = self.0.clone();
-        async move {
-            let prepared = pipeline.run(&subscription, events).await;
-            prepared.into_iter().map(translate).collect()
-        }
-        .boxed()
-    }
-}
-
-fn translate(prepared: plugin::Prepared) -> Prepared {
-    let result = match prepared.result {
-        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(Outgoing {
-            content_type: outgoing.content_type,
-            data: outgoing.data,
-            headers: outgoing.headers,
-        }),
-        plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
-        plugin::PipelineResult::Failed {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry,
-        } => PipelineResult::Failed(PluginFailure {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry: retry.map(|when| match when {
-                plugin::Retry::Soon => RetryWhen::Soon,
-                plugin::Retry::BySchedule => RetryWhen::BySchedule,
-            }),
-        }),
-    };
-    Prepared {
-        result,
-        ran: prepared.ran,
+        async move { pipeline.run(&subscription, events).await }.boxed()
     }
 }
 
@@ -91,11 +53,6 @@ pub(super) fn disable(store: Store) -> Disable {
         }
         .boxed()
     })
-}
-
-pub(super) fn randomness(random: &Random) -> Randomness {
-    let random = random.clone();
-    Arc::new(move |bytes| random.fill(bytes))
 }
 
 /// The net below the database's notifications: where a beat saw a newer configuration, it is

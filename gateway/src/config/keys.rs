@@ -69,6 +69,7 @@ pub(super) const KEYS: &[Key] = &[
     key("server.public_url", "HOOKGATE_PUBLIC_URL", "public-url", "How receivers reach this gateway, for claim checks and challenges"),
     key("server.max_body_bytes", "HOOKGATE_MAX_BODY_BYTES", "max-body-bytes", "Largest body of one event").with("1MiB"),
     key("server.header_timeout", "HOOKGATE_HEADER_TIMEOUT", "header-timeout", "Longest wait for a request's headers").with("10s"),
+    key("server.body_timeout", "HOOKGATE_BODY_TIMEOUT", "body-timeout", "Longest wait for a request's whole body").with("30s"),
     key("server.max_connections", "HOOKGATE_MAX_CONNECTIONS", "max-connections", "Connections open at once").with("4096"),
     key("access.admin_key", "HOOKGATE_ADMIN_KEY", "admin-key", "The first key, with every right; made in the data folder for the embedded database").secret(),
     key("access.master_key", "HOOKGATE_MASTER_KEY", "master-key", "Seals secrets: the base64 of 32 random bytes; made in the data folder for the embedded database").secret(),

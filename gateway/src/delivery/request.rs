@@ -10,10 +10,9 @@ use super::signature::{self, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::DeliveryId;
+use crate::domain::prepared::Outgoing;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
-
-use super::transform::Outgoing;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");

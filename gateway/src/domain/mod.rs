@@ -12,6 +12,7 @@ pub mod ids;
 pub mod key;
 pub mod pattern;
 pub mod plugin;
+pub mod prepared;
 pub mod random;
 pub mod retry;
 pub mod secret;

@@ -24,6 +24,7 @@ pub mod subscriptions;
 pub mod tenants;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,7 @@ pub struct ApiParts {
 pub struct ApiRules {
     pub admin_key: Option<KeyHash>,
     pub max_body_bytes: usize,
+    pub body_timeout: Duration,
     pub targets: TargetRules,
 }
 
@@ -123,6 +125,10 @@ impl Api {
 
     fn max_body_bytes(&self) -> usize {
         self.0.parts.rules.max_body_bytes
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.0.parts.rules.body_timeout
     }
 
     fn targets(&self) -> &TargetRules {

@@ -266,7 +266,7 @@ pub async fn run(
     Id(name): Id<PluginName>,
     request: Request,
 ) -> Result<Json<DryRunView>, Problem> {
-    let body = read_body(request, MAX_RUN_BYTES).await?;
+    let body = read_body(request, &api, MAX_RUN_BYTES).await?;
     let form = RunForm::parse(&body)?;
     let version = form.version;
     let input = form.input(&api, &caller)?;
@@ -323,7 +323,7 @@ impl Parts {
         let (head, body) = request.into_parts();
         let max_bytes = api.plugins().limits().max_component_bytes + MAX_RUN_BYTES;
         let copy = Request::from_parts(head.clone(), body);
-        let body = read_body(copy, max_bytes).await?;
+        let body = read_body(copy, api, max_bytes).await?;
         let whole = Request::from_parts(head, axum::body::Body::from(body));
         let mut fields = Multipart::from_request(whole, api)
             .await

@@ -91,7 +91,7 @@ pub async fn upload(
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let tenant = owner(&api, &caller, query.tenant.as_ref()).await?;
-    let component = read_body(request, api.plugins().limits().max_component_bytes).await?;
+    let component = read_body(request, &api, api.plugins().limits().max_component_bytes).await?;
     let published = api
         .plugins()
         .publish(Publication {

@@ -28,10 +28,12 @@ use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
-use crate::store::subscriptions::{Edit, Selection};
+use crate::store::subscriptions::{Edit, Record, Selection};
 
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+const PAUSABLE: &[State] = &[State::Active, State::Paused];
+const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
 
 /// Subscribe. The secret is shown only now and on rotation.
 #[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions",
@@ -108,10 +110,8 @@ async fn changed(
     version: ConfigVersion,
 ) -> Result<ChangedView, Problem> {
     let applied = api.applied(version).await;
-    let record = api.store().subscription(id, None).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
     Ok(ChangedView {
-        subscription: record.into(),
+        subscription: found(api, id, None).await?.into(),
         applied,
         secret: None,
     })
@@ -159,14 +159,33 @@ pub async fn one(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>, Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
-    Ok(Json(record.into()))
+    Ok(Json(found(&api, id, bound(&caller)).await?.into()))
+}
+
+async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
+    let record = api.store().subscription(id, tenant).await?;
+    record.ok_or_else(|| Problem::not_found("subscription"))
 }
 
 async fn edit(api: &Api, caller: &Caller, id: SubscriptionId) -> Result<Edit, Problem> {
     let edit = api.store().edit_subscription(id, bound(caller)).await?;
     edit.ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// For a change of state that makes sense only from some; `done` is what it does.
+async fn edit_from(
+    api: &Api,
+    caller: &Caller,
+    id: SubscriptionId,
+    (done, from): (&str, &[State]),
+) -> Result<Edit, Problem> {
+    let edit = edit(api, caller, id).await?;
+    let state = edit.record.state.0;
+    if from.contains(&state) {
+        return Ok(edit);
+    }
+    let detail = format!("a subscription that is {state} cannot be {done}");
+    Err(Problem::new(Kind::Conflict, detail))
 }
 
 /// Replace a subscription: what is left out becomes the default.
@@ -274,12 +293,7 @@ pub async fn pause(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    if !matches!(state, State::Active | State::Paused) {
-        let detail = format!("a subscription that is {state} cannot be paused");
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
+    let edit = edit_from(&api, &caller, id, ("paused", PAUSABLE)).await?;
     let version = edit.save_state(State::Paused, None).await?;
     Ok(Json(changed(&api, id, version).await?))
 }
@@ -293,12 +307,7 @@ pub async fn resume(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    if matches!(state, State::Pending | State::Expired) {
-        let detail = format!("a subscription that is {state} cannot be resumed");
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
+    let edit = edit_from(&api, &caller, id, ("resumed", RESUMABLE)).await?;
     let version = edit.save_state(State::Active, None).await?;
     let view = changed(&api, id, version).await?;
     let held_back = [ParkReason::Paused, ParkReason::Plugin];
@@ -375,8 +384,7 @@ pub async fn test(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<(StatusCode, Json<TestView>), Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    let record = found(&api, id, bound(&caller)).await?;
     if record.state.0 != State::Active {
         let detail = format!("the subscription is {}; resume it first", record.state.0);
         return Err(Problem::new(Kind::Conflict, detail));

@@ -9,7 +9,7 @@ pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
 pub mod journal;
-pub mod passage;
+mod passage;
 pub mod pipeline;
 pub mod publish;
 pub mod records;
@@ -31,7 +31,6 @@ use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use passage::{Outgoing, PipelineResult, Prepared, Retry};
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;

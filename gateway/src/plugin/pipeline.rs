@@ -12,12 +12,13 @@ use tracing::debug;
 
 use super::claim::ClaimSigner;
 use super::journal::JournalLine;
-use super::passage::{Passage, Prepared, Retry};
+use super::passage::Passage;
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::plugin::{ComponentDigest, PluginUse};
+use crate::domain::prepared::{Prepared, RetryWhen};
 use crate::domain::subscription::Subscription;
 use crate::store::plugins::PluginKey;
 use crate::telemetry::metrics::{CallLabel, Metrics};
@@ -192,7 +193,7 @@ impl Pipeline {
             .registry
             .digest(subscription.tenant, &plugin.name, plugin.version);
         if now != Ok(resolved.digest) {
-            passage.set_retry(Retry::Soon);
+            passage.set_retry(RetryWhen::Soon);
         }
     }
 
@@ -209,7 +210,7 @@ impl Pipeline {
         for passage in passages.iter_mut().filter(|passage| passage.is_open()) {
             passage.fail(plugin, why.kind(), reason.clone());
             if why.is_passing() {
-                passage.set_retry(Retry::Soon);
+                passage.set_retry(RetryWhen::Soon);
             }
             self.count(why.kind());
             let failure = self.seen(subscription, passage, why.kind(), &reason);

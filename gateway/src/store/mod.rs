@@ -20,18 +20,14 @@ pub mod seal;
 pub mod subscriptions;
 pub mod tenants;
 
-use std::sync::Arc;
-
 use sqlx::PgPool;
 
 use crate::domain::clock::Clock;
+use crate::domain::random::Random;
 
 use catalog::Catalog;
 use feed::Feed;
 use seal::Sealer;
-
-/// Fills a buffer with random bytes; handed in, so that tests can repeat themselves.
-pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// The database as the API uses it. Cheap to clone.
 #[derive(Clone)]
@@ -41,18 +37,12 @@ pub struct Store {
     catalog: Catalog,
     feed: Feed,
     clock: Clock,
-    randomness: Randomness,
+    random: Random,
 }
 
 impl Store {
     #[must_use]
-    pub fn new(
-        pool: PgPool,
-        sealer: Sealer,
-        feed: Feed,
-        clock: Clock,
-        randomness: Randomness,
-    ) -> Self {
+    pub fn new(pool: PgPool, sealer: Sealer, feed: Feed, clock: Clock, random: Random) -> Self {
         let catalog = feed.catalog().clone();
         Self {
             pool,
@@ -60,7 +50,7 @@ impl Store {
             catalog,
             feed,
             clock,
-            randomness,
+            random,
         }
     }
 
@@ -78,12 +68,6 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        (self.randomness)(&mut bytes);
-        bytes
     }
 }
 

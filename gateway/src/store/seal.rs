@@ -8,32 +8,11 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::StoreError;
+use crate::config::MasterKey;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::secret::SigningSecret;
 
 const NONCE_BYTES: usize = 24;
-
-/// The key that seals all secrets of a deployment. Does not print.
-#[derive(Clone)]
-pub struct MasterKey([u8; 32]);
-
-impl MasterKey {
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    #[must_use]
-    pub const fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MasterKey(…)")
-    }
-}
 
 /// What a sealed secret belongs to, and opens with alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_sealed_secret_opens_only_where_it_belongs() {
-        let sealer = Sealer::new(1, &MasterKey::new([7; 32]));
+        let sealer = Sealer::new(1, &MasterKey::from_bytes([7; 32]));
         let secret = SigningSecret::from_bytes(&[9; 32]).unwrap();
         let sealed = sealer.seal(owner(1, 2), &secret, [3; 24]);
 
@@ -130,7 +109,7 @@ mod tests {
         for other in [owner(1, 3), owner(2, 2)] {
             assert!(sealer.open(other, &sealed).is_err());
         }
-        let other_key = Sealer::new(1, &MasterKey::new([8; 32]));
+        let other_key = Sealer::new(1, &MasterKey::from_bytes([8; 32]));
         assert!(other_key.open(owner(1, 2), &sealed).is_err());
         for position in 0..sealed.len() {
             let mut changed = sealed.clone();

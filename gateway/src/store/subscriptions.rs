@@ -114,9 +114,9 @@ impl Store {
     }
 
     fn new_secret(&self, owner: Owner) -> (SigningSecret, Vec<u8>) {
-        let secret = SigningSecret::from_bytes(&self.random::<32>())
+        let secret = SigningSecret::from_bytes(&self.random.bytes::<32>())
             .expect("32 bytes are within the bounds of a secret");
-        let sealed = self.sealer.seal(owner, &secret, self.random());
+        let sealed = self.sealer.seal(owner, &secret, self.random.bytes());
         (secret, sealed)
     }
 

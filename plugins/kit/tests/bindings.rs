@@ -29,6 +29,8 @@ fn the_bindings_of_the_rust_sdk_are_those_of_the_contract() {
     for (world, interface) in [
         ("transform-plugin", "transform"),
         ("filter-plugin", "filter"),
+        ("fold-plugin", "fold"),
+        ("receiver-plugin", "receiver"),
     ] {
         check(
             &format!("{interface}.rs"),
@@ -50,6 +52,8 @@ fn generated(world: &str, interface: Option<&str>) -> String {
         generate_all: true,
         generate_unused_types: true,
         pub_export_macro: true,
+        // So that tests of plugins can compare what comes out.
+        additional_derive_attributes: vec!["PartialEq".into()],
         runtime_path: Some("::wit_bindgen::rt".into()),
         ..Opts::default()
     };

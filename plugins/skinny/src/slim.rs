@@ -5,7 +5,9 @@
 use std::fmt;
 
 use hookgate_plugin::{Failure, json::RawValue};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use crate::config::{Branch, Tree};
 
@@ -72,7 +74,11 @@ impl<'de> Visitor<'de> for Copy<'_> {
         let start = self.out.len();
         while let Some(branch) = map.next_key_seed(Name(self.keep))? {
             match branch {
-                Some(branch) => append(self.out, start, branch, &branch.member, map.next_value()?),
+                Some(branch) => {
+                    let value = map.next_value()?;
+                    append(self.out, start, branch, &branch.member, value)
+                        .map_err(A::Error::custom)?;
+                }
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -86,7 +92,9 @@ impl<'de> Visitor<'de> for Copy<'_> {
         for index in 0.. {
             match self.keep.at(index) {
                 Some(branch) => match seq.next_element()? {
-                    Some(value) => append(self.out, start, branch, "", value),
+                    Some(value) => {
+                        append(self.out, start, branch, "", value).map_err(A::Error::custom)?;
+                    }
                     None => break,
                 },
                 None if seq.next_element::<IgnoredAny>()?.is_none() => break,
@@ -98,34 +106,46 @@ impl<'de> Visitor<'de> for Copy<'_> {
 }
 
 /// Appends `value`, or what is kept of it; where nothing is, `out` stays as it was.
-fn append(out: &mut String, start: usize, branch: &Branch, member: &str, value: &RawValue) {
+///
+/// # Errors
+/// Where a name below has an escape that stands for no character: until here it was only skipped.
+fn append(
+    out: &mut String,
+    start: usize,
+    branch: &Branch,
+    member: &str,
+    value: &RawValue,
+) -> Result<(), serde_json::Error> {
     let before = out.len();
     separate(out, start);
     out.push_str(member);
     let text = value.get();
     let Some(below) = &branch.below else {
         out.push_str(text);
-        return;
+        return Ok(());
     };
     let mut reader = serde_json::Deserializer::from_str(text);
     let brackets = match text.as_bytes().first() {
         Some(b'{') => ('{', '}'),
         Some(b'[') => ('[', ']'),
-        _ => return out.truncate(before),
+        _ => {
+            out.truncate(before);
+            return Ok(());
+        }
     };
     out.push(brackets.0);
     let opened = out.len();
     let copy = Copy { keep: below, out };
-    let copied = match brackets.0 {
-        '{' => reader.deserialize_map(copy),
-        _ => reader.deserialize_seq(copy),
-    };
-    copied.expect("the text was checked when it was skipped over");
+    match brackets.0 {
+        '{' => reader.deserialize_map(copy)?,
+        _ => reader.deserialize_seq(copy)?,
+    }
     if out.len() == opened {
         out.truncate(before);
     } else {
         out.push(brackets.1);
     }
+    Ok(())
 }
 
 /// Looks a member's name up without keeping it.

@@ -125,6 +125,17 @@ impl Gateway {
         self.process.kill_9().await;
     }
 
+    /// Stops it from running at all, as a debugger or a stalled machine would (SIGSTOP): its
+    /// connections stay open, and nobody reads them.
+    pub async fn freeze(&self) {
+        self.process.signal("STOP").await;
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub async fn thaw(&self) {
+        self.process.signal("CONT").await;
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Panics

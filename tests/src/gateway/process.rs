@@ -78,13 +78,17 @@ impl Process {
         self.child.kill().await.expect("it can be killed");
     }
 
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs");
         let sent = Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
+            .args([format!("-{name}"), pid.to_string()])
             .status()
             .await;
         assert!(sent.is_ok_and(|status| status.success()), "no signal sent");
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.signal("TERM").await;
         let Ok(status) = tokio::time::timeout(STOP_LIMIT, self.child.wait()).await else {
             panic!("the gateway did not stop:\n{}", self.log());
         };

@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attribute, Event, Failure, Message, Verdict, json};
+use crate::{Attribute, Draft, Event, Failure, Message, Request, Response, Verdict, json};
+
+/// The media type of JSON.
+const JSON: &str = "application/json";
 
 impl Event {
-    /// The data, read as JSON. Borrows from the event where `T` does.
+    /// The data, read as JSON: a type of your own, or `json::RawValue` for the text as it
+    /// came. Borrows from the event where `T` does.
     ///
     /// # Errors
     /// `unusable-event` with the path to the mistake.
@@ -22,14 +26,26 @@ impl Event {
             .map_err(|error| Failure::UnusableEvent(format!("data is not UTF-8: {error}")))
     }
 
+    /// The same event with `value` as its data.
+    ///
+    /// # Errors
+    /// `unusable-event` where `value` has no JSON form.
+    pub fn with_json(mut self, value: &impl Serialize) -> Result<Self, Failure> {
+        self.data = serde_json::to_vec(value)?;
+        self.content_type = JSON.into();
+        Ok(self)
+    }
+
+    /// Whether the content type says JSON: `application/json`, `…/json` or `…+json`.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        json::is_media_type(&self.content_type)
+    }
+
     /// The value of the extension `name`, if the event carries it.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let found = self
-            .attributes
-            .iter()
-            .find(|attribute| attribute.name == name)?;
-        Some(&found.value)
+        value_of(&self.attributes, name)
     }
 }
 
@@ -51,7 +67,7 @@ impl Message {
     pub fn json(value: &impl Serialize) -> Result<Self, Failure> {
         let body = serde_json::to_vec(value)?;
         Ok(Self {
-            content_type: "application/json".into(),
+            content_type: JSON.into(),
             body,
             headers: Vec::new(),
         })
@@ -63,6 +79,69 @@ impl Message {
         self.headers.push(header);
         self
     }
+}
+
+impl Request {
+    /// The first header of this name, given in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value_of(&self.headers, name)
+    }
+
+    /// The source's secret.
+    ///
+    /// # Errors
+    /// `invalid-config` where the source has none: without it nothing can be verified.
+    pub fn secret(&self) -> Result<&str, Failure> {
+        let secret = self.secret.as_deref().filter(|secret| !secret.is_empty());
+        secret.ok_or_else(|| {
+            Failure::InvalidConfig(
+                "the source has no secret: set it to the one the provider shows".into(),
+            )
+        })
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// Where it is not UTF-8 or not what `T` expects, with the path to the mistake.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, json::Error> {
+        json::from_slice(&self.body)
+    }
+}
+
+impl Draft {
+    /// An event of this type with JSON data; the rest is Hookgate's to fill in, or yours:
+    /// `Draft { id: Some(id), ..Draft::new("invoice.paid", data) }`.
+    #[must_use]
+    pub fn new(event_type: impl Into<String>, data: impl Into<Vec<u8>>) -> Self {
+        Self {
+            event_type: event_type.into(),
+            id: None,
+            subject: None,
+            key: None,
+            time_ms: None,
+            content_type: JSON.into(),
+            data: data.into(),
+        }
+    }
+}
+
+impl Response {
+    /// Status 200 with a text as its body.
+    #[must_use]
+    pub fn text(body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status: 200,
+            content_type: "text/plain".into(),
+            body: body.into(),
+        }
+    }
+}
+
+fn value_of<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|attribute| attribute.name == name)?;
+    Some(&found.value)
 }
 
 impl From<serde_json::Error> for Failure {
@@ -80,41 +159,5 @@ impl From<json::Error> for Failure {
 impl From<std::str::Utf8Error> for Failure {
     fn from(error: std::str::Utf8Error) -> Self {
         Self::UnusableEvent(error.to_string())
-    }
-}
-
-impl PartialEq for Verdict {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Pass, Self::Pass) => true,
-            (Self::Drop(a), Self::Drop(b)) => a == b,
-            (Self::Replace(a), Self::Replace(b)) => a == b,
-            (Self::Deliver(a), Self::Deliver(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-impl PartialEq for Failure {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::InvalidConfig(a), Self::InvalidConfig(b))
-            | (Self::UnusableEvent(a), Self::UnusableEvent(b))
-            | (Self::AgainLater(a), Self::AgainLater(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-impl PartialEq for Message {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.content_type, &self.body, &self.headers)
-            == (&other.content_type, &other.body, &other.headers)
-    }
-}
-
-impl PartialEq for Attribute {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.value) == (&other.name, &other.value)
     }
 }

@@ -5,6 +5,7 @@
 //! what came in.
 
 mod pointer;
+mod view;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub use serde_json::value::RawValue;
 
 pub use pointer::{InvalidPointer, Pointer, Token};
+pub use view::View;
 
 /// The config of a plugin that has none: only `{}` is accepted.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -33,6 +35,29 @@ pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
         cause,
     })?;
     Ok(value)
+}
+
+/// As [`from_str`], from bytes that should be UTF-8.
+///
+/// # Errors
+/// As [`from_str`]; and where the bytes are not UTF-8.
+pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    let text = std::str::from_utf8(bytes).map_err(|error| Error {
+        path: ".".into(),
+        cause: serde::de::Error::custom(format_args!("not UTF-8: {error}")),
+    })?;
+    from_str(text)
+}
+
+/// Whether a content type says JSON: its subtype is `json` or ends in `+json`.
+#[must_use]
+pub fn is_media_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let Some((_, subtype)) = essence.split_once('/') else {
+        return false;
+    };
+    let subtype = subtype.to_ascii_lowercase();
+    subtype == "json" || subtype.ends_with("+json")
 }
 
 /// JSON that could not be read: where in the document, and why.

@@ -28,8 +28,9 @@
 //! hookgate_plugin::export!(OnlySmall as transform);
 //! ```
 //!
-//! Build it with `hookgate plugin build`, as an ordinary library crate. It does not hide
-//! the contract: [`Event`], [`Verdict`] and [`Failure`] are the types of `wit/`.
+//! [`Filter`], [`Fold`] and [`Receiver`] are written and exported the same way. Build it with
+//! `hookgate plugin build`, as an ordinary library crate. It does not hide the contract:
+//! [`Event`], [`Verdict`] and [`Failure`] are the types of `wit/`.
 
 #[expect(
     unsafe_code,
@@ -41,7 +42,11 @@ pub mod bindings {
     #[rustfmt::skip]
     pub mod filter;
     #[rustfmt::skip]
+    pub mod fold;
+    #[rustfmt::skip]
     pub mod host;
+    #[rustfmt::skip]
+    pub mod receiver;
     #[rustfmt::skip]
     pub mod transform;
 }
@@ -53,10 +58,14 @@ pub mod log;
 mod plugin;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod time;
 
 pub use bindings::host::hookgate::plugin::types::{Attribute, Event, Failure, Message, Verdict};
+pub use bindings::receiver::exports::hookgate::plugin::receiver::{
+    Draft, Reception, Request, Response,
+};
 pub use host::data_url;
-pub use plugin::{Filter, Transform};
+pub use plugin::{Filter, Fold, Receiver, Transform};
 
 /// What the bindings need of their generator; not for plugins.
 #[doc(hidden)]
@@ -66,6 +75,8 @@ pub use wit_bindgen::rt as __rt;
 #[doc(hidden)]
 pub mod __export {
     pub use crate::bindings::filter::exports::hookgate::plugin::filter::Guest as FilterGuest;
+    pub use crate::bindings::fold::exports::hookgate::plugin::fold::Guest as FoldGuest;
+    pub use crate::bindings::receiver::exports::hookgate::plugin::receiver::Guest as ReceiverGuest;
     pub use crate::bindings::transform::exports::hookgate::plugin::transform::Guest as TransformGuest;
     pub use crate::config::ConfigCell;
     pub use crate::plugin::prepare;

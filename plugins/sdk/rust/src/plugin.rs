@@ -7,7 +7,10 @@ use std::sync::Once;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Event, Failure, Verdict, bindings::host::hookgate::plugin::types::Level, host};
+use crate::{
+    Event, Failure, Reception, Request, Verdict, bindings::host::hookgate::plugin::types::Level,
+    host,
+};
 
 /// Changes, replaces or drops events.
 pub trait Transform {
@@ -36,45 +39,81 @@ pub trait Filter {
     fn accepts(event: Event, config: &Self::Config) -> Result<bool, Failure>;
 }
 
-/// Exports a type as the component's `transform` or `filter`.
+/// Merges waiting events of one key into one.
+pub trait Fold {
+    /// As [`Transform::Config`].
+    type Config: DeserializeOwned + 'static;
+
+    /// The event to deliver instead of both; `earlier` is the result so far. Hookgate takes
+    /// content type, data, subject, time and attributes from it; id, source, type, tenant and
+    /// key stay those of `later`, so it is usually `later` with other data.
+    ///
+    /// # Errors
+    /// As [`Transform::handle`].
+    fn fold(earlier: Event, later: Event, config: &Self::Config) -> Result<Event, Failure>;
+}
+
+/// Takes the webhooks of a provider: verifies them and turns them into events.
+pub trait Receiver {
+    /// The source's config for this plugin; else as [`Transform::Config`].
+    type Config: DeserializeOwned + 'static;
+
+    /// Called once for each request, before it is answered. A request that is not genuine is
+    /// no failure but [`Reception::Rejected`].
+    ///
+    /// # Errors
+    /// `invalid-config` where the source is set up wrongly, for example without its secret;
+    /// `again-later` to have the provider send it again.
+    fn receive(request: Request, config: &Self::Config) -> Result<Reception, Failure>;
+}
+
+/// Exports a type as the component's `transform`, `filter`, `fold` or `receiver`.
 ///
-/// Both may be exported, each by its own call, and the filter is then asked first.
+/// Several may be exported, each by its own call; of a filter and a transform the filter is
+/// asked first.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty as transform) => {
-        const _: () = {
-            ::std::thread_local! {
-                static CONFIG: $crate::__export::ConfigCell<<$plugin as $crate::Transform>::Config> =
-                    const { $crate::__export::ConfigCell::new() };
-            }
-            #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
-            struct Exported;
-            impl $crate::__export::TransformGuest for Exported {
-                fn handle(event: $crate::Event) -> Result<$crate::Verdict, $crate::Failure> {
-                    $crate::__export::prepare();
-                    CONFIG.with(|cell| <$plugin as $crate::Transform>::handle(event, cell.get()?))
-                }
-            }
-            #[cfg(target_arch = "wasm32")]
-            $crate::bindings::transform::__export_transform!(Exported);
-        };
+        $crate::__export_as!($plugin, Transform, TransformGuest, transform, __export_transform,
+            handle(event: $crate::Event) -> $crate::Verdict);
     };
     ($plugin:ty as filter) => {
+        $crate::__export_as!($plugin, Filter, FilterGuest, filter, __export_filter,
+            accepts(event: $crate::Event) -> bool);
+    };
+    ($plugin:ty as fold) => {
+        $crate::__export_as!($plugin, Fold, FoldGuest, fold, __export_fold,
+            fold(earlier: $crate::Event, later: $crate::Event) -> $crate::Event);
+    };
+    ($plugin:ty as receiver) => {
+        $crate::__export_as!($plugin, Receiver, ReceiverGuest, receiver, __export_receiver,
+            receive(request: $crate::Request) -> $crate::Reception);
+    };
+}
+
+/// One export: a cell for the config beside it, and the trait's function behind the contract's.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_as {
+    ($plugin:ty, $trait:ident, $guest:ident, $module:ident, $export:ident,
+        $function:ident($($argument:ident: $type:ty),+) -> $answer:ty) => {
         const _: () = {
             ::std::thread_local! {
-                static CONFIG: $crate::__export::ConfigCell<<$plugin as $crate::Filter>::Config> =
+                static CONFIG: $crate::__export::ConfigCell<<$plugin as $crate::$trait>::Config> =
                     const { $crate::__export::ConfigCell::new() };
             }
             #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
             struct Exported;
-            impl $crate::__export::FilterGuest for Exported {
-                fn accepts(event: $crate::Event) -> Result<bool, $crate::Failure> {
+            impl $crate::__export::$guest for Exported {
+                fn $function($($argument: $type),+) -> Result<$answer, $crate::Failure> {
                     $crate::__export::prepare();
-                    CONFIG.with(|cell| <$plugin as $crate::Filter>::accepts(event, cell.get()?))
+                    CONFIG.with(|cell| {
+                        <$plugin as $crate::$trait>::$function($($argument),+, cell.get()?)
+                    })
                 }
             }
             #[cfg(target_arch = "wasm32")]
-            $crate::bindings::filter::__export_filter!(Exported);
+            $crate::bindings::$module::$export!(Exported);
         };
     };
 }

@@ -4,7 +4,12 @@
 
 use std::cell::RefCell;
 
-use crate::{Event, bindings::host::hookgate::plugin::types::Level};
+use crate::{Attribute, Event, Request, bindings::host::hookgate::plugin::types::Level};
+
+pub mod golden;
+
+/// 2026-01-01T00:00:00Z, when everything in a test happens.
+const NOW_MS: u64 = 1_767_225_600_000;
 
 thread_local! {
     static HOST: RefCell<Host> = RefCell::new(Host::default());
@@ -20,7 +25,7 @@ impl Default for Host {
     fn default() -> Self {
         Self {
             config: "{}".into(),
-            data_url: "https://hookgate.example/v1/events/evt_1/data?sig=test".into(),
+            data_url: "https://hookgate.example/v1/events/evt_test/data?token=test".into(),
             lines: Vec::new(),
         }
     }
@@ -30,16 +35,39 @@ impl Default for Host {
 #[must_use]
 pub fn event(data: impl Into<Vec<u8>>) -> Event {
     Event {
-        id: "evt_1".into(),
+        id: "evt_test".into(),
         source: "test".into(),
         event_type: "test.event".into(),
         subject: None,
-        time_ms: 1_700_000_000_000,
+        time_ms: NOW_MS,
         tenant: "default".into(),
         key: None,
         content_type: "application/json".into(),
         data: data.into(),
         attributes: Vec::new(),
+    }
+}
+
+/// A `POST` with this body to a source whose secret is `secret`.
+#[must_use]
+pub fn request(body: impl Into<Vec<u8>>) -> Request {
+    Request {
+        method: "POST".into(),
+        path: "/".into(),
+        query: String::new(),
+        headers: Vec::new(),
+        body: body.into(),
+        secret: Some("secret".into()),
+        received_ms: NOW_MS,
+    }
+}
+
+/// A header, or an extension of an event.
+#[must_use]
+pub fn attribute(name: impl Into<String>, value: impl Into<String>) -> Attribute {
+    Attribute {
+        name: name.into(),
+        value: value.into(),
     }
 }
 
