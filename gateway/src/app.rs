@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
+use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
@@ -33,6 +34,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -128,6 +130,7 @@ impl Gateway {
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
 
+        core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
         let serving =
@@ -294,8 +297,36 @@ impl Core<'_> {
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
+            write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
         })
+    }
+
+    fn sender(&self) -> Sender {
+        let targets = &self.settings.delivery.targets;
+        Sender::new(SenderParts {
+            guard: Guard::new(targets.clone()),
+            lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
+            roots: system_roots(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    fn jobs(&self, plugins: &Plugins, claims: &ClaimSigner, node: NodeId) {
+        let pipeline = plugins.pipeline(claims.clone());
+        let jobs = Jobs::new(JobParts {
+            store: self.store.clone(),
+            plugins: plugins.clone(),
+            claims: claims.clone(),
+            node,
+            aside: adapters::aside(Aside {
+                sender: self.sender(),
+                transform: Arc::new(adapters::PluginTransform(pipeline)),
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+            }),
+        });
+        self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
     }
 
     fn delivery(
@@ -309,12 +340,7 @@ impl Core<'_> {
             max_in_flight: settings.max_in_flight.get(),
             ..DeliveryConfig::default().bounds
         };
-        let sender = Sender::new(SenderParts {
-            guard: Guard::new(settings.targets.clone()),
-            lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
-            roots: system_roots(),
-            clock: self.clock.clone(),
-        });
+        let sender = self.sender();
         let pulse = log.pulse();
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {

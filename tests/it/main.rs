@@ -4,11 +4,13 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
 mod buckets;
 mod cloudevents;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
 mod frozen_node;
 mod github_payloads;
@@ -25,6 +27,7 @@ mod plugin_kit;
 mod plugin_runs;
 mod plugins;
 mod preflight;
+mod replay;
 mod retention;
 mod retries;
 mod smoke;
@@ -32,3 +35,4 @@ mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;
+mod verify;

@@ -8,11 +8,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::delivery::aside::{self, Aside};
 use crate::delivery::{Disable, Subscriptions, Transform};
+use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::prepared::Prepared;
+use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
+use crate::http::verify::WriteBody;
+use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
 use crate::plugin::Pipeline;
 use crate::store::Store;
@@ -52,6 +57,30 @@ pub(super) fn disable(store: Store) -> Disable {
             }
         }
         .boxed()
+    })
+}
+
+/// Deliveries to another URL, for jobs.
+pub(super) fn aside(aside: Aside) -> SendAside {
+    let aside = Arc::new(aside);
+    Arc::new(move |subscription, event, target| {
+        let aside = aside.clone();
+        async move {
+            let sent = aside.send(subscription, event, &target).await;
+            AsideReport {
+                outcome: sent.outcome.as_str(),
+                status: sent.status,
+                reason: sent.reason,
+            }
+        }
+        .boxed()
+    })
+}
+
+/// The bodies of deliveries, for the API to compare with.
+pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
+    Arc::new(move |subscription, event, outgoing| {
+        aside::body(subscription, event, outgoing, (&clock, &random))
     })
 }
 

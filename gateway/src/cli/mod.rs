@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod events;
 pub mod init;
+pub mod jobs;
 pub mod keys;
 pub mod listen;
 mod local_receiver;

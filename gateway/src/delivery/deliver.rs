@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
 use super::queue::Waiting;
@@ -145,6 +146,7 @@ impl Courier {
             tenant: subscription.tenant,
             target,
         };
+        let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
         let sent = {
             let _in_flight = InFlight(&context.metrics);
@@ -156,7 +158,10 @@ impl Courier {
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
-        let attempt = started.attempt(work.number, sent);
+        let attempt = Attempt {
+            body_hash: Some(body_hash),
+            ..started.attempt(work.number, sent)
+        };
         context.finish(work, attempt, run, after(next));
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;

@@ -9,6 +9,7 @@
 //! in, and every piece of work goes back by its ticket, whatever happens here.
 
 pub mod answer;
+pub mod aside;
 pub mod body;
 mod deliver;
 pub mod guard;

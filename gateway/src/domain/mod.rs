@@ -9,6 +9,7 @@ pub mod duration;
 pub mod event;
 pub mod headers;
 pub mod ids;
+pub mod job;
 pub mod key;
 pub mod pattern;
 pub mod plugin;

@@ -70,6 +70,12 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(operating::livez))
         .routes(routes!(operating::readyz))
         .routes(routes!(operating::metrics))
+        .merge(super::jobs::routes())
+        .merge(super::backtest::routes())
+        .merge(super::again::routes())
+        .merge(super::missed::routes())
+        .merge(super::erase::routes())
+        .merge(super::verify::routes())
         .merge(more)
 }
 
