@@ -83,7 +83,7 @@ impl Pinned {
                 data_urls: data_urls(account, &ids[from..to]),
                 limits: account.registry.host().limits().clone(),
             };
-            reports.extend(account.registry.host().run_batch(job).await);
+            reports.extend(account.registry.host().run_batch(job).await.calls);
             let asked = reports.iter().rposition(|report| !is_not_asked(report));
             let asked = asked.map_or(0, |last| last + 1);
             if asked == guests.len() {
@@ -103,7 +103,7 @@ impl Pinned {
             data_urls: data_urls(account, &ids[reports.len()..]),
             limits: account.registry.host().limits().clone(),
         };
-        reports.extend(account.registry.host().run_batch(job).await);
+        reports.extend(account.registry.host().run_batch(job).await.calls);
         reports
     }
 
