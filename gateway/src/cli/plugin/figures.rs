@@ -9,7 +9,7 @@ pub(super) fn bytes(bytes: usize) -> String {
     let bytes = bytes as u64;
     let scaled = |unit: u64, name: &str| {
         let tenths = (bytes * 10).div_ceil(unit);
-        if tenths % 10 == 0 {
+        if tenths.is_multiple_of(10) {
             format!("{} {name}", tenths / 10)
         } else {
             format!("{}.{} {name}", tenths / 10, tenths % 10)
@@ -27,7 +27,7 @@ pub(super) fn time(time: Duration) -> String {
     let ns = time.as_nanos();
     let scaled = |unit: u128, name: &str| {
         let tenths = ns * 10 / unit;
-        if tenths >= 1000 || tenths % 10 == 0 {
+        if tenths >= 1000 || tenths.is_multiple_of(10) {
             format!("{} {name}", tenths / 10)
         } else {
             format!("{}.{} {name}", tenths / 10, tenths % 10)
@@ -54,7 +54,7 @@ pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

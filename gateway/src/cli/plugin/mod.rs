@@ -14,7 +14,6 @@ mod inspect;
 mod local;
 mod logs;
 mod look;
-//TMP mod new;
 mod place;
 mod progress;
 mod push;
@@ -53,7 +52,6 @@ pub struct PluginArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a project that builds and passes its tests as it is
-    //TMP New(new::NewArgs),
     /// Build a project to a component
     Build(build::BuildArgs),
     /// Check a component as an upload would be
@@ -89,7 +87,6 @@ enum Command {
 pub async fn run(args: PluginArgs, machine: &Machine) -> anyhow::Result<ExitCode> {
     let output = args.output;
     match args.command {
-        //TMP Command::New(args) => new::run(args, output),
         Command::Build(args) => build::run(args, machine, output).await,
         Command::Check(args) => check::run(args, machine, output).await,
         Command::Inspect(args) => inspect::run(args, machine, output).await,
