@@ -104,7 +104,7 @@ pub struct JobQuery {
     after: Option<String>,
 }
 
-/// Jobs, newest first. What has ended is kept for 30 days.
+/// Jobs, newest first. What has ended is kept for 7 days.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobQuery),
     responses((status = 200, body = Page<JobView>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

@@ -21,6 +21,8 @@ use crate::store::job_lease::LeasedJob;
 
 /// Events read at once.
 const PAGE_EVENTS: u32 = 1000;
+/// Calls that ran out of time, of one version, after which the rest is not worth the wait.
+const MAX_TIMEOUTS: u64 = 200;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a backtest is, kept over the death of its node.
@@ -53,6 +55,9 @@ impl Jobs {
         };
         self.save_backtest(job, total, &progress).await?;
         while let Some(of) = spec.uses.get(progress.uses_done) {
+            if progress.is_hopeless() {
+                break;
+            }
             self.one_use(job, (spec, of), total, &mut progress).await?;
             progress.uses_done += 1;
             (progress.seen, progress.before) = (0, None);
@@ -86,6 +91,9 @@ impl Jobs {
         let mut page = self.page((spec, of), progress).await?;
         let mut begun = Instant::now();
         while let Some(last) = page.last() {
+            if progress.is_hopeless() {
+                break;
+            }
             progress.before = Some(last.id);
             progress.seen += u32::try_from(page.len()).unwrap_or(u32::MAX);
             // The next page is read while this one is worked through.
@@ -135,6 +143,14 @@ impl Jobs {
 }
 
 impl Progress {
+    /// Whether a version runs out of time again and again.
+    fn is_hopeless(&self) -> bool {
+        [&self.tally.before, &self.tally.after].iter().any(|side| {
+            let timeouts = side.errors.get("timeout");
+            timeouts.is_some_and(|seen| seen.count >= MAX_TIMEOUTS)
+        })
+    }
+
     /// Without the tally, which is being added to.
     fn clone_position(&self) -> Self {
         Self {
@@ -183,6 +199,9 @@ fn report(spec: &BacktestSpec, progress: &Progress) -> Value {
         "before": side(&tally.before, progress.sizes.0),
         "after": side(&tally.after, progress.sizes.1),
         "samples": tally.samples,
+        "ended_early": progress
+            .is_hopeless()
+            .then(|| format!("a version ran out of time {MAX_TIMEOUTS} times")),
         "seconds": seconds,
         "events_per_second": per_second,
     })

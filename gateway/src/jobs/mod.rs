@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -34,6 +34,8 @@ pub use aside::{AsideReport, SendAside};
 
 /// Longest time that a job which another node left stays unseen.
 const POLL: Duration = Duration::from_secs(5);
+/// How often jobs that ended long ago are swept away.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// A node that cannot renew for this long no longer holds the lease.
 const RENEW_WITHIN: Duration = Duration::from_secs(5);
@@ -107,9 +109,16 @@ impl Jobs {
     pub async fn run(self, stop: CancellationToken) {
         let changed = self.parts.store.jobs_changed();
         let mut running = JoinSet::new();
+        let mut sweep_at = Instant::now();
         while !stop.is_cancelled() {
             if let Err(error) = self.fill(&mut running, &stop).await {
                 warn!(%error, "jobs could not be looked for");
+            }
+            if sweep_at <= Instant::now() {
+                sweep_at = Instant::now() + SWEEP_EVERY;
+                if let Err(error) = self.parts.store.sweep_jobs().await {
+                    warn!(%error, "old jobs could not be swept away");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}

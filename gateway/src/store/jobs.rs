@@ -1,8 +1,8 @@
 //! Jobs as they are kept: made, listed, cancelled. Running them is [`super::job_lease`]'s side.
 //!
 //! Bounded: so many unfinished ones a tenant, results of at most 1 MiB, and what has ended goes
-//! after 30 days. Cancelling is a change of the row; whoever runs the job finds that its lease is
-//! gone and writes nothing more.
+//! after 7 days, with its samples of events' data. Cancelling is a change of the row; whoever runs
+//! the job finds that its lease is gone and writes nothing more.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::domain::job::{JobSpec, JobState};
 /// Jobs of one tenant that may wait or run at once.
 pub const MAX_UNFINISHED: i64 = 100;
 /// What has ended is kept this long.
-const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A job as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +123,7 @@ pub(super) fn count(stored: i64) -> u64 {
 }
 
 impl Store {
-    /// Makes a job; some node takes it up within moments. Sweeps away what ended long ago.
+    /// Makes a job; some node takes it up within moments.
     ///
     /// # Errors
     /// [`NewJobError::TooMany`] where the tenant has too many unfinished ones.
@@ -132,13 +132,6 @@ impl Store {
         tenant: Option<TenantId>,
         spec: &JobSpec,
     ) -> Result<JobRecord, NewJobError> {
-        let kept_seconds = KEPT_FOR.as_secs_f64();
-        sqlx::query!(
-            "delete from job where finished_at < now() - make_interval(secs => $1)",
-            kept_seconds
-        )
-        .execute(&self.pool)
-        .await?;
         let text = serde_json::to_string(spec).expect("a spec is plain data");
         let id = sqlx::query_scalar!(
             "insert into job (tenant_id, kind, spec)
@@ -157,6 +150,20 @@ impl Store {
         self.jobs_changed.notify_one();
         let made = self.job(JobId::new(id), None).await?;
         made.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Forgets what ended long ago.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn sweep_jobs(&self) -> Result<u64, StoreError> {
+        let swept = sqlx::query!(
+            "delete from job where finished_at < now() - make_interval(secs => $1)",
+            KEPT_FOR.as_secs_f64()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(swept.rows_affected())
     }
 
     /// None where there is none, or it belongs to another tenant.
