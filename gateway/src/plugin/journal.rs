@@ -36,6 +36,14 @@ pub struct JournalLine {
     pub text: String,
 }
 
+/// Which version a line is about.
+#[derive(Clone, Debug)]
+pub(super) struct Ran {
+    pub(super) plugin: PluginKey,
+    /// None where no version could be run.
+    pub(super) digest: Option<ComponentDigest>,
+}
+
 /// Which lines.
 #[derive(Clone, Debug)]
 pub struct JournalQuery<'a> {

@@ -11,16 +11,15 @@ use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, DataUrls, Limits};
 use tracing::debug;
 
 use super::claim::ClaimSigner;
-use super::journal::JournalLine;
+use super::journal::{JournalLine, Ran};
 use super::passage::Passage;
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId};
-use crate::domain::plugin::{ComponentDigest, PluginUse};
+use crate::domain::plugin::PluginUse;
 use crate::domain::prepared::{Prepared, RetryWhen};
 use crate::domain::subscription::Subscription;
-use crate::store::plugins::PluginKey;
 use crate::telemetry::metrics::{CallLabel, Metrics};
 
 /// Events that share one instance of a plugin.
@@ -174,7 +173,10 @@ impl Pipeline {
         self.count(result);
         if let Some((kind, reason)) = failure {
             let failure = self.seen(step.subscription, passage, kind, reason);
-            let ran = (step.resolved.key.clone(), Some(step.resolved.digest));
+            let ran = Ran {
+                plugin: step.resolved.key.clone(),
+                digest: Some(step.resolved.digest),
+            };
             self.log_failure(step.subscription, ran, &failure);
             tally.failures.push(failure);
             self.forgive_if_replaced(step, passage);
@@ -214,7 +216,11 @@ impl Pipeline {
             }
             self.count(why.kind());
             let failure = self.seen(subscription, passage, why.kind(), &reason);
-            self.log_failure(subscription, (key.clone(), None), &failure);
+            let ran = Ran {
+                plugin: key.clone(),
+                digest: None,
+            };
+            self.log_failure(subscription, ran, &failure);
             tally.failures.push(failure);
         }
         self.records.count(&key, tally);
@@ -282,7 +288,7 @@ impl Pipeline {
     fn log_failure(
         &self,
         subscription: &Subscription,
-        (plugin, digest): (PluginKey, Option<ComponentDigest>),
+        Ran { plugin, digest }: Ran,
         failure: &SeenFailure,
     ) {
         self.records.journal().note([JournalLine {
