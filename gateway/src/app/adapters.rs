@@ -8,12 +8,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::delivery::{Disable, Subscriptions, Transform};
+use crate::delivery::{Disable, Recovered, Subscriptions, Transform};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::prepared::Prepared;
 use crate::domain::subscription::{State, Subscription};
-use crate::log::Beat;
+use crate::log::work::ParkReason;
+use crate::log::{Beat, Log};
 use crate::plugin::Pipeline;
 use crate::store::Store;
 use crate::store::catalog::Catalog;
@@ -49,6 +50,19 @@ pub(super) fn disable(store: Store) -> Disable {
         async move {
             if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
                 warn!(%subscription, %error, "subscription could not be disabled");
+            }
+        }
+        .boxed()
+    })
+}
+
+/// Wakes what waits for `reason`, of a subscription of which the reason is gone.
+pub(super) fn wake(log: Log, reason: ParkReason) -> Recovered {
+    Arc::new(move |subscription| {
+        let log = log.clone();
+        async move {
+            if let Err(error) = log.wake(subscription, &[reason]).await {
+                warn!(%subscription, ?reason, %error, "what waits could not be woken");
             }
         }
         .boxed()
