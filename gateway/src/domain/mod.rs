@@ -13,6 +13,7 @@ pub mod key;
 pub mod pattern;
 pub mod plugin;
 pub mod prepared;
+pub mod quota;
 pub mod random;
 pub mod retry;
 pub mod secret;

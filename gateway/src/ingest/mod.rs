@@ -10,6 +10,7 @@ pub mod flaw;
 pub mod idempotency;
 pub mod json;
 mod object;
+mod quota;
 mod scan;
 mod text;
 
