@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod buckets;
+mod chaos;
 mod cloudevents;
 mod crash;
 mod embedded;
@@ -16,12 +17,13 @@ mod harness;
 mod idempotency_days;
 mod lane_log;
 mod listener;
-mod load;
 mod log_node;
 mod openapi;
 mod plugin_folder;
 mod plugins;
 mod preflight;
+mod protocol;
+mod quotas;
 mod retention;
 mod retries;
 mod smoke;
