@@ -74,17 +74,7 @@ pub async fn run(setting: Setting, tell: impl Fn(&str)) -> History {
     for _ in 0..setting.gateways {
         gateways.push(Gateway::start(GatewayOptions::on(&database)).await);
     }
-    let mut parties = Vec::new();
-    for script in scripts() {
-        let receiver = Receiver::answering(script).await;
-        let waits = SCHEDULE_SECONDS.map(|seconds| format!("{seconds}s"));
-        let wish = json!({
-            "event_types": ["load.*"],
-            "delivery": {"retry_schedule": waits, "timeout": "2s"},
-        });
-        let subscribed = gateways[0].subscribe_with(wish, &receiver).await;
-        parties.push((receiver, subscribed));
-    }
+    let parties = subscribe(&gateways[0]).await;
     let load = Load::start(&gateways.iter().collect::<Vec<_>>(), setting.publishers);
     let mut rig = Rig {
         clock: Clock::start(),
@@ -137,6 +127,22 @@ pub async fn run(setting: Setting, tell: impl Fn(&str)) -> History {
     drop(gateways);
     drop(cluster);
     history
+}
+
+/// A subscription for each kind of receiver.
+async fn subscribe(gateway: &Gateway) -> Vec<(Receiver, Subscribed)> {
+    let mut parties = Vec::new();
+    for script in scripts() {
+        let receiver = Receiver::answering(script).await;
+        let waits = SCHEDULE_SECONDS.map(|seconds| format!("{seconds}s"));
+        let wish = json!({
+            "event_types": ["load.*"],
+            "delivery": {"retry_schedule": waits, "timeout": "2s"},
+        });
+        let subscribed = gateway.subscribe_with(wish, &receiver).await;
+        parties.push((receiver, subscribed));
+    }
+    parties
 }
 
 /// One receiver takes everything, one refuses some of it, one is slow now and then.
@@ -274,15 +280,6 @@ async fn books(pool: &PgPool) -> History {
     .fetch_all(pool)
     .await
     .expect("the events can be read");
-    type Row = (i64, i32, i16, i16, bool, i64, i64, i32);
-    let attempts: Vec<Row> = sqlx::query_as(
-        "select event_id, subscription_id, number, outcome, is_final,
-           (extract(epoch from at) * 1000)::bigint, duration_ms::bigint, node_id
-         from attempt order by at",
-    )
-    .fetch_all(pool)
-    .await
-    .expect("the attempts can be read");
     let parked: Vec<(i64, i32)> = sqlx::query_as("select event_id, subscription_id from parked")
         .fetch_all(pool)
         .await
@@ -295,20 +292,6 @@ async fn books(pool: &PgPool) -> History {
         .fetch_one(pool)
         .await
         .expect("nodes are counted");
-    let attempt = |row: Row| {
-        let (event, subscription, number, outcome, is_final, started_ms, duration_ms, node) = row;
-        let outcome = Outcome::from_code(outcome).map_or("unknown", Outcome::as_str);
-        Attempt {
-            event,
-            subscription,
-            number,
-            outcome: outcome.to_owned(),
-            is_final,
-            started_ms,
-            duration_ms,
-            node,
-        }
-    };
     let event = |(id, lane, targets, data)| Event {
         id,
         lane,
@@ -330,7 +313,7 @@ async fn books(pool: &PgPool) -> History {
         troubles: Vec::new(),
         receipts: Vec::new(),
         events: events.into_iter().map(event).collect(),
-        attempts: attempts.into_iter().map(attempt).collect(),
+        attempts: attempts(pool).await,
         parked: parked.into_iter().map(waits).collect(),
         lanes: lanes
             .into_iter()
@@ -338,4 +321,31 @@ async fn books(pool: &PgPool) -> History {
             .collect(),
         nodes: (1..=i32::try_from(nodes).unwrap_or(i32::MAX)).collect(),
     }
+}
+
+async fn attempts(pool: &PgPool) -> Vec<Attempt> {
+    type Row = (i64, i32, i16, i16, bool, i64, i64, i32);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select event_id, subscription_id, number, outcome, is_final,
+           (extract(epoch from at) * 1000)::bigint, duration_ms::bigint, node_id
+         from attempt order by at",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the attempts can be read");
+    let attempt = |row: Row| {
+        let (event, subscription, number, outcome, is_final, started_ms, duration_ms, node) = row;
+        let outcome = Outcome::from_code(outcome).map_or("unknown", Outcome::as_str);
+        Attempt {
+            event,
+            subscription,
+            number,
+            outcome: outcome.to_owned(),
+            is_final,
+            started_ms,
+            duration_ms,
+            node,
+        }
+    };
+    rows.into_iter().map(attempt).collect()
 }
