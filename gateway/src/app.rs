@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
+use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
@@ -32,6 +33,9 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::ingest::accept::Ingest;
+use crate::ingest::notices::Notices;
+use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -125,8 +129,11 @@ impl Gateway {
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
+        let notices = core.notices(&log);
+        let pipeline = plugins.pipeline(claims.clone());
+        let delivery = core.delivery(&log, pipeline, notices, work);
 
+        core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
         let serving =
@@ -284,14 +291,52 @@ impl Core<'_> {
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
+            write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
         })
+    }
+
+    /// The one way in which the gateway tells of itself.
+    fn notices(&self, log: &Log) -> Notices {
+        let ingest = Ingest::new(self.store.clone(), log.clone());
+        let (notices, writer) = Notices::new(ingest);
+        self.shutdown
+            .spawn("notices", writer.run(self.shutdown.soft()));
+        notices
+    }
+
+    fn sender(&self) -> Sender {
+        let targets = &self.settings.delivery.targets;
+        Sender::new(SenderParts {
+            guard: Guard::new(targets.clone()),
+            lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
+            roots: system_roots(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    fn jobs(&self, plugins: &Plugins, claims: &ClaimSigner, node: NodeId) {
+        let pipeline = plugins.pipeline(claims.clone());
+        let jobs = Jobs::new(JobParts {
+            store: self.store.clone(),
+            plugins: plugins.clone(),
+            claims: claims.clone(),
+            node,
+            aside: adapters::aside(Aside {
+                sender: self.sender(),
+                transform: Arc::new(adapters::PluginTransform(pipeline)),
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+            }),
+        });
+        self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
     }
 
     fn delivery(
         &self,
         log: &Log,
         pipeline: crate::plugin::Pipeline,
+        notices: Notices,
         ready: mpsc::Receiver<Vec<Work>>,
     ) -> Delivery {
         let settings = &self.settings.delivery;
@@ -299,12 +344,7 @@ impl Core<'_> {
             max_in_flight: settings.max_in_flight.get(),
             ..DeliveryConfig::default().bounds
         };
-        let sender = Sender::new(SenderParts {
-            guard: Guard::new(settings.targets.clone()),
-            lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
-            roots: system_roots(),
-            clock: self.clock.clone(),
-        });
+        let sender = self.sender();
         let pulse = log.pulse();
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {
@@ -317,7 +357,8 @@ impl Core<'_> {
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone()),
+                disable: adapters::disable(self.store.clone(), notices.clone()),
+                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
                 may_start: Arc::new(move || pulse.is_fresh()),
                 recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },

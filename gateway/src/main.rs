@@ -35,12 +35,14 @@ enum Command {
     Listen(cli::listen::ListenArgs),
     /// Send one event
     Send(cli::send::SendArgs),
-    /// Look at events
+    /// Look at events, erase their data
     Events(cli::events::EventsArgs),
-    /// Look at deliveries, retry and cancel them
+    /// Look at deliveries, retry, cancel and verify them
     Deliveries(cli::deliveries::DeliveriesArgs),
-    /// Look at subscriptions and change them
+    /// Look at subscriptions, change them, replay their events
     Subscriptions(cli::subscriptions::SubscriptionsArgs),
+    /// Look at long work: backtests, replays, erasures; watch and cancel it
+    Jobs(cli::jobs::JobsArgs),
     /// Make, list and revoke API keys
     Keys(cli::keys::KeysArgs),
     /// Build plugins, try them out and bring them to a gateway
@@ -100,6 +102,7 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Events(arguments) => cli::events::run(arguments).await,
         Command::Deliveries(arguments) => cli::deliveries::run(arguments).await,
         Command::Subscriptions(arguments) => cli::subscriptions::run(arguments).await,
+        Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),

@@ -472,12 +472,12 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "complete_lane",
             include_str!("../../gateway/queries/complete_lane.sql"),
-            19,
+            20,
         ),
         (
             "complete_parked",
             include_str!("../../gateway/queries/complete_parked.sql"),
-            20,
+            21,
         ),
         (
             "recover",

@@ -118,6 +118,7 @@ pub(crate) fn attempt(work: &Work, outcome: Outcome) -> Attempt {
         outcome,
         status: Some(200),
         address: Some([127, 0, 0, 1].into()),
+        body_hash: None,
         note: None,
     }
 }

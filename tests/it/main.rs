@@ -4,13 +4,17 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
 mod buckets;
 mod chaos;
 mod cloudevents;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
+mod filters;
+mod formats;
 mod frozen_node;
 mod github_payloads;
 mod harness;
@@ -18,12 +22,15 @@ mod idempotency_days;
 mod lane_log;
 mod listener;
 mod log_node;
+mod notices;
 mod openapi;
 mod plugin_folder;
+mod plugin_runs;
 mod plugins;
 mod preflight;
 mod protocol;
 mod quotas;
+mod replay;
 mod retention;
 mod retries;
 mod smoke;
@@ -31,3 +38,4 @@ mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;
+mod verify;

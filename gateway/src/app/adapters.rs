@@ -8,11 +8,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::delivery::aside::{self, Aside};
 use crate::delivery::{Disable, Recovered, Subscriptions, Transform};
+use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::notice::Notice;
 use crate::domain::prepared::Prepared;
+use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
+use crate::http::verify::WriteBody;
+use crate::ingest::notices::Notices;
+use crate::jobs::{AsideReport, SendAside};
 use crate::log::work::ParkReason;
 use crate::log::{Beat, Log};
 use crate::plugin::Pipeline;
@@ -43,13 +50,25 @@ impl Transform for PluginTransform {
     }
 }
 
-/// Disables a subscription whose receiver is gone.
-pub(super) fn disable(store: Store) -> Disable {
+/// Disables a subscription whose receiver is gone, and says so.
+pub(super) fn disable(store: Store, notices: Notices) -> Disable {
     Arc::new(move |subscription, reason| {
-        let store = store.clone();
+        let (store, notices) = (store.clone(), notices.clone());
         async move {
-            if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
-                warn!(%subscription, %error, "subscription could not be disabled");
+            let disabled = store.set_state(subscription, State::Disabled, reason).await;
+            match disabled {
+                Ok(None) => {}
+                Ok(Some(tenant)) => {
+                    let reason = reason.into();
+                    let notice = Notice::SubscriptionDisabled {
+                        subscription,
+                        reason,
+                    };
+                    notices.emit(tenant, notice);
+                }
+                Err(error) => {
+                    warn!(%subscription, %error, "subscription could not be disabled");
+                }
             }
         }
         .boxed()
@@ -66,6 +85,30 @@ pub(super) fn wake(log: Log, reason: ParkReason) -> Recovered {
             }
         }
         .boxed()
+    })
+}
+
+/// Deliveries to another URL, for jobs.
+pub(super) fn aside(aside: Aside) -> SendAside {
+    let aside = Arc::new(aside);
+    Arc::new(move |subscription, event, target| {
+        let aside = aside.clone();
+        async move {
+            let sent = aside.send(subscription, event, &target).await;
+            AsideReport {
+                outcome: sent.outcome.as_str(),
+                status: sent.status,
+                reason: sent.reason,
+            }
+        }
+        .boxed()
+    })
+}
+
+/// The bodies of deliveries, for the API to compare with.
+pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
+    Arc::new(move |subscription, event, outgoing| {
+        aside::body(subscription, event, outgoing, (&clock, &random))
     })
 }
 

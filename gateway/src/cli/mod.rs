@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod events;
+pub mod jobs;
 pub mod keys;
 pub mod listen;
 mod local_receiver;

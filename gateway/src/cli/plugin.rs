@@ -11,10 +11,10 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use hookgate_plugin_host::{
-    CompileWorker, DryRunJob, GuestEvent, HostConfig, Limits, PluginHost, PoolSize, Refused,
-    Verdict, no_data_urls,
+    Answer, CompileWorker, GuestEvent, HostConfig, Limits, PluginHost, PoolSize, Question, Refused,
+    TrialCall, Verdict,
 };
-use hookgate_plugin_kit::{Options, build_rust};
+use hookgate_plugin_kit::Options;
 use serde_json::{Value, json};
 
 use super::client::{Client, ClientArgs};
@@ -173,7 +173,7 @@ async fn build(folder: &Path, out: PathBuf) -> anyhow::Result<()> {
             out_dir: out,
             ..Options::from_environment(&folder, |text| eprintln!("  {text}"))
         };
-        build_rust(&folder, &options)
+        hookgate_plugin_kit::build(&folder, &options)
     })
     .await
     .context("the build broke off")??;
@@ -253,32 +253,33 @@ async fn run_here(
     machine: &Machine,
 ) -> anyhow::Result<ExitCode> {
     let (host, _cache) = host(machine)?;
-    let job = DryRunJob {
-        tenant: "default".into(),
-        component: read(file)?,
-        config: config.to_string().into(),
-        event: guest_event(&event)?,
-        data_urls: no_data_urls(),
-    };
-    let run = match host.dry_run(job).await {
-        Ok(run) => run,
+    let trial = match host.trial(read(file)?, "default".into()).await {
+        Ok(trial) => trial,
         Err(refused) => return refuse(&refused),
     };
-    for log in &run.report.logs {
+    let call = TrialCall {
+        question: Question::Delivery(guest_event(&event)?),
+        config: config.to_string().into(),
+        data_url: "".into(),
+        limits: None,
+    };
+    let run = trial.fresh(&call).await;
+    for log in &run.logs {
         line(&format!("log      {}: {}", log.level.as_str(), log.text))?;
     }
     let mut is_verdict = true;
-    match &run.report.result {
-        Ok(Verdict::Pass) => line("verdict  pass: delivered as it is")?,
-        Ok(Verdict::Drop(reason)) => line(&format!("verdict  drop: {reason}"))?,
-        Ok(Verdict::Replace(data)) => {
+    match &run.result {
+        Ok(Answer::Verdict(Verdict::Pass)) => line("verdict  pass: delivered as it is")?,
+        Ok(Answer::Verdict(Verdict::Drop(reason))) => line(&format!("verdict  drop: {reason}"))?,
+        Ok(Answer::Verdict(Verdict::Replace(data))) => {
             line("verdict  replace")?;
             line(&String::from_utf8_lossy(data))?;
         }
-        Ok(Verdict::Deliver(message)) => {
+        Ok(Answer::Verdict(Verdict::Deliver(message))) => {
             line(&format!("verdict  deliver as {}", message.content_type))?;
             line(&String::from_utf8_lossy(&message.body))?;
         }
+        Ok(other) => bail!("{other:?} is no verdict"),
         Err(failure) => {
             is_verdict = false;
             line(&format!("failed   {}: {failure}", failure.kind()))?;
@@ -287,12 +288,12 @@ async fn run_here(
     let limits = host.limits();
     line(&format!(
         "time     {} µs of {} ms",
-        run.report.duration.as_micros(),
+        run.duration.as_micros(),
         limits.time_per_event.as_millis()
     ))?;
     line(&format!(
         "memory   {} KiB of {} KiB",
-        run.report.memory_bytes / 1024,
+        run.memory_bytes / 1024,
         limits.max_memory_bytes / 1024
     ))?;
     line(&format!("fuel     {} (the same in every run)", run.fuel))?;

@@ -2,14 +2,16 @@
 //!
 //! The story, forward: [`scheduler`] takes the work that is due and gives each piece its turn
 //! ([`queue`], [`line`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
-//! [`request`] write it ([`body`], [`signature`]) and [`sender`] send it, through [`guard`] and
+//! [`request`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
 //! [`resolver`]; what came of it is written down by [`record`] and goes back with the ticket.
 //!
 //! Knows neither the API nor the database: subscriptions, plugins, time and randomness are handed
 //! in, and every piece of work goes back by its ticket, whatever happens here.
 
 pub mod answer;
+pub mod aside;
 pub mod body;
+mod cloudevents;
 mod deliver;
 pub mod guard;
 mod kept;
@@ -38,8 +40,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use self::deliver::Disable;
 use self::deliver::{Context, Courier};
+pub use self::deliver::{Disable, Notify};
 pub use self::queue::Bounds;
 use self::scheduler::{Scheduler, SchedulerParts};
 pub use self::sender::Sender;
@@ -103,6 +105,7 @@ pub struct Outside {
     pub subscriptions: Arc<dyn Subscriptions>,
     pub transform: Arc<dyn Transform>,
     pub disable: Disable,
+    pub notify: Notify,
     pub may_start: MayStart,
     pub recovered: Recovered,
 }
@@ -127,6 +130,7 @@ impl Delivery {
                 clock: parts.clock,
                 random: parts.random,
                 metrics: parts.metrics,
+                notify: parts.outside.notify,
                 default_schedule: parts.config.retry_schedule,
             },
         };

@@ -3,13 +3,24 @@
 //! Handlers extract, call one function, and turn what it says into a response. Status codes live
 //! here and nowhere else; what is delivered, and how, is not known here.
 
+pub mod again;
+pub mod backtest;
 pub mod caller;
+mod check;
 pub mod deliveries;
+pub mod delivery_form;
+pub mod erase;
 pub mod events;
+pub mod explain;
+mod fields;
 pub mod input;
+pub mod jobs;
 pub mod keys;
+pub mod missed;
 pub mod operating;
 pub mod page;
+pub mod plugin_run;
+pub mod plugin_run_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
@@ -19,14 +30,18 @@ pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;
 pub mod tenants;
+pub mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
+use crate::domain::prepared::Outgoing;
+use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
@@ -38,7 +53,7 @@ use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 
 /// What the API calls on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiParts {
     pub store: Store,
     pub log: Log,
@@ -46,8 +61,15 @@ pub struct ApiParts {
     pub claims: ClaimSigner,
     pub plugins: Plugins,
     pub rules: ApiRules,
+    pub write_body: verify::WriteBody,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for ApiParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiParts").finish_non_exhaustive()
+    }
 }
 
 /// What the configuration says about requests.
@@ -114,6 +136,20 @@ impl Api {
             .verify(event, token, now)
             .map(drop)
             .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
+    }
+
+    fn claims(&self) -> &ClaimSigner {
+        &self.0.parts.claims
+    }
+
+    /// The body that a delivery has; nothing is sent.
+    fn write_body(
+        &self,
+        subscription: &Subscription,
+        event: &Event,
+        outgoing: Option<&Outgoing>,
+    ) -> bytes::Bytes {
+        (self.0.parts.write_body)(subscription, event, outgoing)
     }
 
     fn admin_key(&self) -> Option<&KeyHash> {

@@ -25,6 +25,7 @@ pub(super) struct AttemptColumns {
     runs: Vec<Option<i32>>,
     addresses: Vec<Option<String>>,
     notes: Vec<Option<Vec<u8>>>,
+    body_hashes: Vec<Option<Vec<u8>>>,
     are_final: Vec<bool>,
 }
 
@@ -47,6 +48,8 @@ impl AttemptColumns {
         self.addresses
             .push(attempt.address.map(|address| address.to_string()));
         self.notes.push(attempt.note.as_ref().map(note_bytes));
+        self.body_hashes
+            .push(attempt.body_hash.map(|hash| hash.to_vec()));
         self.are_final.push(is_final);
     }
 }
@@ -143,7 +146,8 @@ impl LaneOutcomes {
             &self.subscriptions,
             &self.waits.due_at as _,
             &self.waits.numbers,
-            &self.waits.reasons
+            &self.waits.reasons,
+            &self.attempts.body_hashes as _
         );
         in_time(query.fetch_all(connection)).await.map(drop)
     }
@@ -194,7 +198,8 @@ impl ParkedOutcomes {
             &self.rows,
             &self.waits.due_at as _,
             &self.waits.numbers,
-            &self.waits.reasons
+            &self.waits.reasons,
+            &self.attempts.body_hashes as _
         );
         in_time(query.execute(connection)).await.map(drop)
     }

@@ -18,7 +18,7 @@ const MAX_CONTENT_TYPE_BYTES: usize = 255;
 const MAX_REASON_BYTES: usize = 2048;
 
 /// An event between two plugins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Passage {
     event: Arc<Event>,
     guest: GuestEvent,

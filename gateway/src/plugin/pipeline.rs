@@ -135,7 +135,7 @@ impl Pipeline {
             data_urls: self.data_urls(step.subscription, ids),
             limits: self.limits.clone(),
         };
-        self.registry.host().run_batch(job).await
+        self.registry.host().run_batch(job).await.calls
     }
 
     fn data_urls(&self, subscription: &Subscription, events: Vec<EventId>) -> DataUrls {

@@ -46,7 +46,7 @@ pub(super) fn bounds(
 }
 
 /// The pattern as a regular expression of Postgres that matches the same types.
-fn regex(pattern: &TypePattern) -> String {
+pub(super) fn regex(pattern: &TypePattern) -> String {
     let segments: Vec<&str> = pattern.as_str().split('.').collect();
     let last = segments.len() - 1;
     let written: Vec<String> = segments
@@ -94,7 +94,7 @@ impl Row {
     }
 }
 
-fn read_attributes(id: i64, bytes: &[u8]) -> Result<Attributes, StoreError> {
+pub(super) fn read_attributes(id: i64, bytes: &[u8]) -> Result<Attributes, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Unreadable {
         table: "event",
         id,

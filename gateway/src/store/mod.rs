@@ -4,11 +4,15 @@
 //! [`catalog::Catalog`], which every node holds in memory. Nothing here is asked for while an event
 //! is accepted or delivered; that path has the catalog and the log.
 
+pub mod again;
 pub mod catalog;
 pub mod change;
 pub mod deliveries;
 pub mod events;
 pub mod feed;
+pub mod history;
+pub mod job_lease;
+pub mod jobs;
 pub mod keys;
 pub mod load;
 pub mod matcher;
@@ -17,10 +21,14 @@ pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;
+pub mod stored_events;
 pub mod subscriptions;
 pub mod tenants;
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use crate::domain::clock::Clock;
 use crate::domain::random::Random;
@@ -38,6 +46,8 @@ pub struct Store {
     feed: Feed,
     clock: Clock,
     random: Random,
+    /// A job was made or cancelled on this node.
+    jobs_changed: Arc<Notify>,
 }
 
 impl Store {
@@ -51,6 +61,7 @@ impl Store {
             feed,
             clock,
             random,
+            jobs_changed: Arc::default(),
         }
     }
 

@@ -22,8 +22,8 @@ pub struct LoadedPlugin {
     size_bytes: usize,
     metering: Metering,
     pre: InstancePre<Guest>,
-    filter: Option<ComponentExportIndex>,
-    transform: Option<ComponentExportIndex>,
+    /// In the order of [`Export::ALL`].
+    functions: [Option<ComponentExportIndex>; 4],
 }
 
 /// Machine code that this process or its own child made, byte for byte.
@@ -69,12 +69,8 @@ impl LoadedPlugin {
         &self.pre
     }
 
-    pub(crate) fn filter(&self) -> Option<&ComponentExportIndex> {
-        self.filter.as_ref()
-    }
-
-    pub(crate) fn transform(&self) -> Option<&ComponentExportIndex> {
-        self.transform.as_ref()
+    pub(crate) fn function(&self, export: Export) -> Option<&ComponentExportIndex> {
+        self.functions[export as usize].as_ref()
     }
 }
 
@@ -102,7 +98,7 @@ pub(crate) fn load(
         let interface = component.get_export_index(None, name.1.as_str())?;
         component.get_export_index(Some(&interface), export.function())
     };
-    let (filter, transform) = (function(Export::Filter), function(Export::Transform));
+    let functions = Export::ALL.map(function);
     Ok(LoadedPlugin {
         digest: identity.digest,
         exports: identity
@@ -115,8 +111,7 @@ pub(crate) fn load(
         size_bytes: identity.size_bytes,
         metering,
         pre,
-        filter,
-        transform,
+        functions,
     })
 }
 
