@@ -34,6 +34,8 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::ingest::accept::Ingest;
+use crate::ingest::notices::Notices;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -128,7 +130,9 @@ impl Gateway {
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
+        let notices = core.notices(&log);
+        let pipeline = plugins.pipeline(claims.clone());
+        let delivery = core.delivery(&log, pipeline, notices, work);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
@@ -302,6 +306,15 @@ impl Core<'_> {
         })
     }
 
+    /// The one way in which the gateway tells of itself.
+    fn notices(&self, log: &Log) -> Notices {
+        let ingest = Ingest::new(self.store.clone(), log.clone());
+        let (notices, writer) = Notices::new(ingest);
+        self.shutdown
+            .spawn("notices", writer.run(self.shutdown.soft()));
+        notices
+    }
+
     fn sender(&self) -> Sender {
         let targets = &self.settings.delivery.targets;
         Sender::new(SenderParts {
@@ -333,6 +346,7 @@ impl Core<'_> {
         &self,
         log: &Log,
         pipeline: crate::plugin::Pipeline,
+        notices: Notices,
         ready: mpsc::Receiver<Vec<Work>>,
     ) -> Delivery {
         let settings = &self.settings.delivery;
@@ -353,7 +367,8 @@ impl Core<'_> {
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone()),
+                disable: adapters::disable(self.store.clone(), notices.clone()),
+                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
             sender,

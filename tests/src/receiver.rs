@@ -160,6 +160,15 @@ impl Receiver {
         receipts
     }
 
+    /// The same without the first `skipped`.
+    pub async fn verified_from(&self, skipped: usize) -> Vec<Receipt> {
+        let receipts = self.received(skipped + 1).await.split_off(skipped);
+        for receipt in &receipts {
+            self.verify(receipt);
+        }
+        receipts
+    }
+
     /// # Panics
     /// Where the signature is not in order, or nobody subscribed with this path.
     pub fn verify(&self, receipt: &Receipt) {

@@ -13,10 +13,12 @@ use crate::delivery::{Disable, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::notice::Notice;
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
 use crate::http::verify::WriteBody;
+use crate::ingest::notices::Notices;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
 use crate::plugin::Pipeline;
@@ -47,13 +49,25 @@ impl Transform for PluginTransform {
     }
 }
 
-/// Disables a subscription whose receiver is gone.
-pub(super) fn disable(store: Store) -> Disable {
+/// Disables a subscription whose receiver is gone, and says so.
+pub(super) fn disable(store: Store, notices: Notices) -> Disable {
     Arc::new(move |subscription, reason| {
-        let store = store.clone();
+        let (store, notices) = (store.clone(), notices.clone());
         async move {
-            if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
-                warn!(%subscription, %error, "subscription could not be disabled");
+            let disabled = store.set_state(subscription, State::Disabled, reason).await;
+            match disabled {
+                Ok(None) => {}
+                Ok(Some(tenant)) => {
+                    let reason = reason.into();
+                    let notice = Notice::SubscriptionDisabled {
+                        subscription,
+                        reason,
+                    };
+                    notices.emit(tenant, notice);
+                }
+                Err(error) => {
+                    warn!(%subscription, %error, "subscription could not be disabled");
+                }
             }
         }
         .boxed()

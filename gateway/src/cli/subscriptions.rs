@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::client::{Client, ClientArgs};
+use super::client::{Client, ClientArgs, Reply};
 use super::jobs;
-use super::output::{Column, Output, line};
+use super::output::{Column, Output, Paint, line};
 use super::query::Query;
 
 /// Create, look at, pause, resume, replay and delete subscriptions.
@@ -15,6 +16,9 @@ use super::query::Query;
 Examples:
   hookgate subscriptions create 'invoice.*' --to https://example.com/hooks
   hookgate subscriptions create '*' --to http://127.0.0.1:9000/ --plugin 'skinny={\"keep\": [\"/id\"]}'
+  hookgate subscriptions create '*' --to http://127.0.0.1:9000/ --filter \"subject LIKE 'eu-%'\" \\
+      --filter '{\"data\": {\"pointer\": \"/amount\", \"gte\": 100}}'
+  hookgate subscriptions explain sub_… evt_…   # why it got the event, or did not
   hookgate subscriptions pause sub_…       # events wait
   hookgate subscriptions resume sub_…      # and are delivered now
   hookgate subscriptions replay sub_… --since 24h --state dead --dry-run
@@ -45,6 +49,12 @@ enum Command {
     Create(CreateArgs),
     /// Show one.
     Get { id: String },
+    /// Say rule by rule why it gets an event or not.
+    Explain {
+        id: String,
+        /// An event's id, or the file of a JSON event.
+        event: String,
+    },
     /// Let its events wait.
     Pause { id: String },
     /// Deliver again, and what has waited.
@@ -114,6 +124,15 @@ struct CreateArgs {
     /// A plugin to run, with its config; repeat for several, in their order.
     #[arg(long = "plugin", value_name = "NAME[=JSON]", value_parser = plugin)]
     plugins: Vec<Value>,
+    /// Only events for which this holds: a CESQL expression, or a filter as JSON; repeat for several.
+    #[arg(long = "filter", value_name = "CESQL|JSON", value_parser = filter)]
+    filters: Vec<Value>,
+    /// What a delivery looks like.
+    #[arg(long, value_parser = ["event", "raw", "cloudevents-structured", "cloudevents-binary"])]
+    format: Option<String>,
+    /// How deliveries are signed: with a shared secret, or with a key whose public half receivers get.
+    #[arg(long, value_parser = ["v1", "v1a"])]
+    signature: Option<String>,
     /// Further members of the API's body, as one JSON object: '{"delivery": {"timeout": "5s"}}'.
     #[arg(long, value_name = "JSON", value_parser = object)]
     with: Option<Value>,
@@ -156,12 +175,18 @@ pub async fn run(args: SubscriptionsArgs) -> anyhow::Result<ExitCode> {
         Command::Create(create) => {
             let reply = client.post("/v1/subscriptions", &create.body()).await?;
             output.item(&reply)?;
-            if !output.json {
+            if !output.json && reply.value["secret"].is_string() {
                 line("\nKeep the secret: it is not shown again.")?;
             }
         }
         Command::Get { id } => {
             output.item(&client.get(&format!("/v1/subscriptions/{id}")).await?)?;
+        }
+        Command::Explain { id, event } => {
+            let event = event_argument(&event)?;
+            let body = json!({"subscription_id": id, "event": event});
+            let reply = client.post("/v1/subscriptions/explain", &body).await?;
+            explain(output, &reply)?;
         }
         Command::Pause { id } => {
             let path = format!("/v1/subscriptions/{id}/pause");
@@ -202,6 +227,37 @@ pub async fn run(args: SubscriptionsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Ids are taken as they are; anything else is a file.
+fn event_argument(text: &str) -> anyhow::Result<Value> {
+    if text.starts_with("evt_") {
+        return Ok(json!(text));
+    }
+    let file = std::fs::read_to_string(text)
+        .with_context(|| format!("{text} is no event's id and cannot be read as a file"))?;
+    serde_json::from_str(&file).with_context(|| format!("{text} is not JSON"))
+}
+
+fn explain(output: Output, reply: &Reply) -> std::io::Result<()> {
+    if output.json {
+        return output.item(reply);
+    }
+    let paint = Paint::for_stdout();
+    for rule in reply.value["rules"].as_array().into_iter().flatten() {
+        let mark = if rule["holds"] == true {
+            paint.good("✓")
+        } else {
+            paint.bad("✗")
+        };
+        let text = |member: &str| rule[member].as_str().unwrap_or_default().to_owned();
+        line(&format!("{mark} {}  {}", text("rule"), text("detail")))?;
+    }
+    line(if reply.value["matches"] == true {
+        "\nIt gets the event."
+    } else {
+        "\nIt does not get the event."
+    })
+}
+
 impl ReplayArgs {
     async fn run(self, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
         let mut body = json!({
@@ -231,6 +287,14 @@ impl CreateArgs {
         if !self.plugins.is_empty() {
             body["plugins"] = json!(self.plugins);
         }
+        if !self.filters.is_empty() {
+            body["filters"] = json!(self.filters);
+        }
+        for (name, value) in [("format", &self.format), ("signature", &self.signature)] {
+            if let Some(value) = value {
+                body["delivery"][name] = json!(value);
+            }
+        }
         body
     }
 }
@@ -238,6 +302,13 @@ impl CreateArgs {
 fn plugin(text: &str) -> Result<Value, String> {
     let (name, config) = text.split_once('=').unwrap_or((text, "{}"));
     Ok(json!({"name": name, "config": object(config)?}))
+}
+
+fn filter(text: &str) -> Result<Value, String> {
+    if text.trim_start().starts_with('{') {
+        return object(text);
+    }
+    Ok(json!({"sql": text}))
 }
 
 fn object(text: &str) -> Result<Value, String> {

@@ -18,7 +18,9 @@ use super::sender::{Route, Sender, Sent};
 use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
-use crate::domain::ids::{ConfigVersion, SubscriptionId};
+use crate::domain::ids::{ConfigVersion, DeliveryId, SubscriptionId, TenantId};
+use crate::domain::notice::Notice;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::plugin::OnError;
 use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
 use crate::domain::random::Random;
@@ -30,6 +32,9 @@ use crate::telemetry::metrics::{Metrics, OutcomeLabel};
 /// Disables a subscription, with a reason for its owner.
 pub type Disable =
     Arc<dyn Fn(SubscriptionId, &'static str) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Tells a tenant what became of something of its own; never waits.
+pub type Notify = Arc<dyn Fn(TenantId, Notice) + Send + Sync>;
 
 /// Wait before an event is handed to its plugins again that were not to blame.
 const SOON: Duration = Duration::from_secs(2);
@@ -73,11 +78,12 @@ pub(super) struct Courier {
 }
 
 /// What every step needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) metrics: Metrics,
+    pub(super) notify: Notify,
     pub(super) default_schedule: RetrySchedule,
 }
 
@@ -158,6 +164,9 @@ impl Courier {
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
+        if next == Next::Dead {
+            context.tell_dead(&work, &sent);
+        }
         let attempt = Attempt {
             body_hash: Some(body_hash),
             ..started.attempt(work.number, sent)
@@ -196,6 +205,14 @@ impl Context {
         run: Arc<Run>,
     ) {
         let reason = format!("{}: {} ({})", failure.plugin, failure.reason, failure.kind);
+        if failure.retry.is_none() {
+            let (plugin, reason) = (failure.plugin.to_string().into(), reason.as_str().into());
+            self.tell(&work, |delivery| Notice::PluginFailed {
+                delivery,
+                plugin,
+                reason,
+            });
+        }
         let sent = Sent {
             outcome: Outcome::PluginFailed,
             status: None,
@@ -223,6 +240,22 @@ impl Context {
         };
         let attempt = started.attempt(work.number, sent);
         self.finish(work, attempt, Some(run), after);
+    }
+
+    fn tell_dead(&self, work: &Work, sent: &Sent) {
+        self.tell(work, |delivery| Notice::DeliveryDead {
+            delivery,
+            attempts: work.number,
+            outcome: sent.outcome,
+            status: sent.status,
+        });
+    }
+
+    /// Trouble with a notice is no notice: it would never end.
+    fn tell(&self, work: &Work, notice: impl FnOnce(DeliveryId) -> Notice) {
+        if !work.event.event_type.starts_with(OWN_PREFIX) {
+            (self.notify)(work.event.tenant, notice(work.ticket.delivery()));
+        }
     }
 
     fn next(&self, subscription: &Subscription, work: &Work, sent: &Sent) -> Next {

@@ -2,7 +2,7 @@
 //!
 //! The story, forward: [`scheduler`] takes the work that is due and gives each piece its turn
 //! ([`queue`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
-//! [`request`] write it ([`body`], [`signature`]) and [`sender`] send it, through [`guard`] and
+//! [`request`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
 //! [`resolver`]; what came of it is written down by [`record`] and goes back with the ticket.
 //!
 //! Knows neither the API nor the database: subscriptions, plugins, time and randomness are handed
@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod aside;
 pub mod body;
+mod cloudevents;
 mod deliver;
 pub mod guard;
 mod kept;
@@ -37,8 +38,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use self::deliver::Disable;
 use self::deliver::{Context, Courier};
+pub use self::deliver::{Disable, Notify};
 pub use self::queue::Bounds;
 use self::scheduler::{Scheduler, SchedulerParts};
 pub use self::sender::Sender;
@@ -99,6 +100,7 @@ pub struct Outside {
     pub subscriptions: Arc<dyn Subscriptions>,
     pub transform: Arc<dyn Transform>,
     pub disable: Disable,
+    pub notify: Notify,
     pub may_start: MayStart,
 }
 
@@ -122,6 +124,7 @@ impl Delivery {
                 clock: parts.clock,
                 random: parts.random,
                 metrics: parts.metrics,
+                notify: parts.outside.notify,
                 default_schedule: parts.config.retry_schedule,
             },
         };

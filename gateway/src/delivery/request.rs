@@ -17,6 +17,7 @@ use crate::domain::subscription::Subscription;
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const X_HOOK_SIGNATURE: HeaderName = HeaderName::from_static("x-hook-signature");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const USER_AGENT: &str = concat!("Hookgate/", env!("CARGO_PKG_VERSION"));
 
@@ -53,10 +54,12 @@ pub fn build(
     let Body {
         content_type,
         bytes,
+        headers: of_format,
     } = body::write(
         subscription.policy.format,
         event,
         content(event, transformed),
+        &subscription.tenant_name,
     );
     let id = DeliveryId {
         event: event.id,
@@ -80,9 +83,15 @@ pub fn build(
     ] {
         add(&mut headers, extra);
     }
+    headers.extend(of_format);
     headers.insert(WEBHOOK_ID, own(&id));
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
     headers.insert(WEBHOOK_SIGNATURE, own(&signature));
+    if subscription.policy.hook_signature
+        && let Some(value) = signature::hook_header(&subscription.secrets, &bytes)
+    {
+        headers.insert(X_HOOK_SIGNATURE, own(&value));
+    }
     headers.insert(header::CONTENT_TYPE, media_type(&content_type));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(TRACEPARENT, own(&trace));

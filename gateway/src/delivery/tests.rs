@@ -169,6 +169,7 @@ impl Bench {
                 subscriptions: Arc::new(Known(known)),
                 transform: Arc::new(Plugins),
                 disable,
+                notify: Arc::new(|_, _| {}),
                 may_start: Arc::new(|| true),
             },
             sender,

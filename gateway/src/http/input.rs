@@ -149,12 +149,29 @@ impl FromRequest<Api> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let whole = JsonText::from_request(request, api).await?;
+        Ok(Self(whole.value))
+    }
+}
+
+/// The same beside its text, for what must keep every digit.
+#[derive(Debug)]
+pub struct JsonText {
+    pub value: serde_json::Value,
+    pub text: Bytes,
+}
+
+impl FromRequest<Api> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let media_type = request.headers().get(http::header::CONTENT_TYPE);
         let is_json =
             media_type.is_none_or(|value| value.to_str().is_ok_and(crate::domain::event::is_json));
-        let body = read_body(request, api, api.max_body_bytes()).await?;
-        if body.is_empty() {
-            return Ok(Self(serde_json::Value::Null));
+        let text = read_body(request, api, api.max_body_bytes()).await?;
+        if text.is_empty() {
+            let value = serde_json::Value::Null;
+            return Ok(Self { value, text });
         }
         if !is_json {
             return Err(Problem::new(
@@ -162,9 +179,13 @@ impl FromRequest<Api> for JsonBody {
                 "send application/json",
             ));
         }
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| Problem::new(Kind::MalformedJson, format!("the body: {error}")))
+        match serde_json::from_slice(&text) {
+            Ok(value) => Ok(Self { value, text }),
+            Err(error) => Err(Problem::new(
+                Kind::MalformedJson,
+                format!("the body: {error}"),
+            )),
+        }
     }
 }
 

@@ -6,9 +6,12 @@
 pub mod again;
 pub mod backtest;
 pub mod caller;
+mod check;
 pub mod deliveries;
+pub mod delivery_form;
 pub mod erase;
 pub mod events;
+pub mod explain;
 mod fields;
 pub mod input;
 pub mod jobs;

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
-use super::{Api, deliveries, events, keys, operating, subscriptions, tenants};
+use super::{Api, deliveries, events, explain, keys, operating, subscriptions, tenants};
 use crate::telemetry::metrics::RequestLabel;
 
 #[derive(OpenApi)]
@@ -54,6 +54,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::patch,
             subscriptions::delete
         ))
+        .routes(routes!(explain::explain))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))

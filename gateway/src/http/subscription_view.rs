@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -12,6 +13,7 @@ use crate::domain::duration::format_duration;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
+use crate::domain::secret::Scheme;
 use crate::domain::subscription::{DeliveryPolicy, Format, State};
 use crate::domain::tenant::TenantName;
 use crate::store::subscriptions::{Record, Wish};
@@ -23,6 +25,9 @@ pub struct SubscriptionView {
     id: SubscriptionId,
     state: State,
     state_reason: Option<String>,
+    /// What receivers verify with, where `delivery.signature` is `v1a`.
+    #[schema(example = "whpk_…")]
+    public_key: Option<String>,
     created_at: String,
     updated_at: String,
     #[serde(flatten)]
@@ -40,6 +45,8 @@ pub struct ChoiceView {
     labels: Vec<String>,
     #[schema(value_type = Vec<String>)]
     event_types: Vec<TypePattern>,
+    #[schema(value_type = Vec<Object>)]
+    filters: Box<RawValue>,
     target_url: Option<String>,
     plugins: Vec<PluginUse>,
     delivery: DeliveryPolicyView,
@@ -49,7 +56,8 @@ pub struct ChoiceView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryPolicyView {
     format: Format,
-    signature: &'static str,
+    signature: Scheme,
+    hook_signature: bool,
     /// Null: the deployment's default.
     retry_schedule: Option<Vec<String>>,
     timeout: String,
@@ -65,7 +73,7 @@ pub struct ChangedView {
     pub subscription: SubscriptionView,
     #[serde(flatten)]
     pub applied: AppliedView,
-    /// Shown only on creation and rotation.
+    /// Shown only on creation and rotation; none where receivers verify with `public_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -78,6 +86,8 @@ impl ChoiceView {
             metadata: wish.metadata,
             labels: wish.labels,
             event_types: wish.event_types,
+            filters: RawValue::from_string(wish.filters.as_json().to_owned())
+                .expect("filters were read as JSON"),
             target_url: wish.target.map(|target| target.to_string()),
             plugins: wish.plugins,
             delivery: wish.policy.into(),
@@ -93,7 +103,8 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
         };
         Self {
             format: policy.format,
-            signature: "v1",
+            signature: policy.signature,
+            hook_signature: policy.hook_signature,
             retry_schedule: policy.retry_schedule.map(waits),
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
@@ -109,6 +120,7 @@ impl From<Record> for SubscriptionView {
             id: record.id,
             state,
             state_reason,
+            public_key: record.public_key,
             created_at: record.created_at.to_rfc3339(),
             updated_at: record.updated_at.to_rfc3339(),
             choice: ChoiceView::new(record.tenant.1, record.wish),

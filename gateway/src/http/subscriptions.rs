@@ -14,10 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Reader, Subscriber, bound, scope};
-use super::input::{Asked, Id, JsonBody};
+use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
-use super::subscription_form::{SubscriptionForm, Valid};
+use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
@@ -28,9 +28,8 @@ use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
-use crate::store::subscriptions::{Edit, Record, Selection};
+use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 const PAUSABLE: &[State] = &[State::Active, State::Paused];
 const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
@@ -43,14 +42,16 @@ const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
 pub async fn create(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<(StatusCode, Json<ChangedView>), Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+    let filters = filters_text(&body);
+    let Valid { tenant, wish } =
+        SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish.plugins)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
-    view.secret = Some(created.secret.reveal());
+    view.secret = created.key.reveal();
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -197,10 +198,11 @@ pub async fn replace(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<Json<ChangedView>, Problem> {
     let edit = edit(&api, &caller, id).await?;
-    save(&api, edit, body).await
+    let filters = filters_text(&body);
+    save(&api, edit, (body.value, filters)).await
 }
 
 /// Change a part of a subscription (JSON merge patch: null means the default).
@@ -212,18 +214,23 @@ pub async fn patch(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<Json<ChangedView>, Problem> {
     let edit = edit(&api, &caller, id).await?;
     let tenant = edit.record.tenant.1.clone();
     let choice = ChoiceView::new(tenant, edit.record.wish.clone());
     let mut merged = serde_json::to_value(choice).expect("a view is plain data");
-    merge(&mut merged, body);
-    save(&api, edit, merged).await
+    let filters = filters_text(&body).or_else(|| Some(edit.record.wish.filters.as_json().into()));
+    merge(&mut merged, body.value);
+    save(&api, edit, (merged, filters)).await
 }
 
-async fn save(api: &Api, edit: Edit, body: Value) -> Result<Json<ChangedView>, Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+async fn save(
+    api: &Api,
+    edit: Edit,
+    (body, filters): (Value, Option<Box<str>>),
+) -> Result<Json<ChangedView>, Problem> {
+    let Valid { tenant, wish } = SubscriptionForm::read(body, filters.as_deref(), api.targets())?;
     let (id, owner) = (edit.record.id, edit.record.tenant.clone());
     if tenant.is_some_and(|tenant| tenant != owner.1) {
         return Err(Problem::fields(vec![FieldError {
@@ -232,8 +239,9 @@ async fn save(api: &Api, edit: Edit, body: Value) -> Result<Json<ChangedView>, P
         }]));
     }
     check_plugins(api, owner.0, &wish.plugins)?;
-    let version = edit.save(&wish).await?;
-    let view = changed(api, id, version).await?;
+    let saved = api.store().save_subscription(edit, &wish).await?;
+    let mut view = changed(api, id, saved.version).await?;
+    view.secret = saved.key.and_then(|key| key.reveal());
     // What waited for a plugin may be mended now.
     api.log().wake(id, &[ParkReason::Plugin]).await?;
     Ok(Json(view))
@@ -339,9 +347,9 @@ pub async fn rotate(
     let edit = edit(&api, &caller, id).await?;
     let until = api.store().clock().now().plus(overlap);
     let old_until = (!overlap.is_zero()).then_some(until);
-    let (secret, version) = api.store().rotate_secret(edit, old_until).await?;
+    let (key, version) = api.store().rotate_secret(edit, old_until).await?;
     let mut view = changed(&api, id, version).await?;
-    view.secret = Some(secret.reveal());
+    view.secret = key.reveal();
     Ok(Json(view))
 }
 

@@ -4,9 +4,13 @@
 //! that was matched with, there is a second look, so that a subscription that was confirmed before
 //! an event was sent never misses it.
 
+use bytes::Bytes;
+
 use super::Incoming;
 use super::flaw::{Flaw, Rule};
 use super::idempotency::{self, IdempotencyKey};
+use crate::domain::event::Attributes;
+use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
 use crate::domain::subscription::State;
@@ -14,6 +18,9 @@ use crate::domain::tenant::TenantName;
 use crate::log::work::ParkReason;
 use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
 use crate::store::{Store, StoreError};
+
+/// Source of the gateway's own events.
+const OWN_SOURCE: &str = "hookgate";
 
 /// Takes events in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -122,7 +129,14 @@ impl Ingest {
             parked: Vec::new(),
             idempotency,
         };
-        for (subscription, state) in self.store.catalog().matching(tenant, &event.event_type) {
+        self.address(&mut event);
+        Ok(event)
+    }
+
+    /// Fills in who gets the event, now or later.
+    fn address(&self, event: &mut NewEvent) {
+        let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
+        for (subscription, state) in self.store.catalog().matching(event.tenant, &candidate) {
             match state {
                 State::Active => event.targets.push(subscription),
                 State::Paused => event.parked.push((subscription, ParkReason::Paused)),
@@ -132,7 +146,39 @@ impl Ingest {
                 State::Pending | State::Deleted => {}
             }
         }
-        Ok(event)
+    }
+
+    /// Stores an event of the gateway's own where a subscription wants it; None where none does.
+    ///
+    /// # Errors
+    /// Where it could not be stored.
+    pub async fn emit(
+        &self,
+        tenant: TenantId,
+        event_type: &str,
+        data: Bytes,
+    ) -> Result<Option<EventId>, AcceptError> {
+        let mut event = NewEvent {
+            tenant,
+            event_type: event_type.into(),
+            attributes: Attributes {
+                source: Some(OWN_SOURCE.into()),
+                ..Attributes::default()
+            },
+            data,
+            targets: Vec::new(),
+            parked: Vec::new(),
+            idempotency: None,
+        };
+        self.address(&mut event);
+        if event.targets.is_empty() && event.parked.is_empty() {
+            return Ok(None);
+        }
+        let appended = self.log.append(vec![event]).await?;
+        Ok(appended.first().and_then(|appended| match appended {
+            Appended::Stored { id, .. } => Some(*id),
+            _ => None,
+        }))
     }
 
     async fn tenant(
@@ -179,10 +225,8 @@ impl Ingest {
             let Appended::Stored { id, .. } = appended else {
                 continue;
             };
-            let matching = self
-                .store
-                .catalog()
-                .matching(given.tenant, &given.event_type);
+            let candidate = Candidate::new(&given.event_type, &given.attributes, &given.data);
+            let matching = self.store.catalog().matching(given.tenant, &candidate);
             let missed: Vec<SubscriptionId> = matching
                 .into_iter()
                 .map(|(subscription, _)| subscription)
@@ -200,6 +244,8 @@ impl Ingest {
 struct Given {
     tenant: TenantId,
     event_type: std::sync::Arc<str>,
+    attributes: Attributes,
+    data: Bytes,
     to: Vec<SubscriptionId>,
 }
 
@@ -209,6 +255,8 @@ impl Given {
         Self {
             tenant: event.tenant,
             event_type: event.event_type.clone(),
+            attributes: event.attributes.clone(),
+            data: event.data.clone(),
             to: event.targets.iter().copied().chain(parked).collect(),
         }
     }

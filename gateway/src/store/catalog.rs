@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::load::Loaded;
 use super::matcher::Matcher;
 use crate::domain::clock::Timestamp;
+use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
@@ -113,14 +114,25 @@ impl Catalog {
         self.tables.read().subscriptions.get(&id).cloned()
     }
 
-    /// The subscriptions that take an event of this type, each once, in the order of ids.
+    /// The subscriptions that take an event, each once, in the order of ids.
     #[must_use]
-    pub fn matching(&self, tenant: TenantId, event_type: &str) -> Vec<(SubscriptionId, State)> {
-        let tables = self.tables.read();
-        tables
-            .matchers
-            .get(&tenant)
-            .map_or_else(Vec::new, |matcher| matcher.matching(event_type))
+    pub fn matching(
+        &self,
+        tenant: TenantId,
+        candidate: &Candidate<'_>,
+    ) -> Vec<(SubscriptionId, State)> {
+        let likely = {
+            let tables = self.tables.read();
+            let matcher = tables.matchers.get(&tenant);
+            matcher.map_or_else(Vec::new, |matcher| matcher.likely(candidate))
+        };
+        let mut matching: Vec<_> = likely
+            .into_iter()
+            .filter(|likely| likely.filters.hold(candidate))
+            .map(|likely| (likely.id, likely.state))
+            .collect();
+        matching.dedup_by_key(|(id, _)| *id);
+        matching
     }
 
     /// The tenant's own plugin of that name, else the shared one.

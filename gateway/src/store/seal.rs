@@ -10,7 +10,6 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use super::StoreError;
 use crate::config::MasterKey;
 use crate::domain::ids::{SubscriptionId, TenantId};
-use crate::domain::secret::SigningSecret;
 
 const NONCE_BYTES: usize = 24;
 
@@ -56,8 +55,8 @@ impl Sealer {
 
     /// `nonce` must be random and never used again.
     #[must_use]
-    pub fn seal(&self, owner: Owner, secret: &SigningSecret, nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
-        let (msg, aad) = (secret.bytes(), &owner.bytes()[..]);
+    pub fn seal(&self, owner: Owner, secret: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let (msg, aad) = (secret, &owner.bytes()[..]);
         let ciphertext = self
             .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg, aad })
@@ -71,7 +70,7 @@ impl Sealer {
 
     /// # Errors
     /// Where it was sealed with another key, for another owner, or was changed since.
-    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<SigningSecret, StoreError> {
+    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key_id = sealed.first().copied().unwrap_or(0);
         let refuse = || StoreError::Sealed { key_id };
         let (nonce, msg) = sealed
@@ -80,11 +79,9 @@ impl Sealer {
             .filter(|_| key_id == self.key_id)
             .ok_or_else(refuse)?;
         let aad = &owner.bytes()[..];
-        let bytes = self
-            .cipher
+        self.cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
-            .map_err(|_| refuse())?;
-        SigningSecret::from_bytes(&bytes).map_err(|_| refuse())
+            .map_err(|_| refuse())
     }
 }
 
@@ -102,7 +99,7 @@ mod tests {
     #[test]
     fn a_sealed_secret_opens_only_where_it_belongs() {
         let sealer = Sealer::new(1, &MasterKey::from_bytes([7; 32]));
-        let secret = SigningSecret::from_bytes(&[9; 32]).unwrap();
+        let secret = [9; 32];
         let sealed = sealer.seal(owner(1, 2), &secret, [3; 24]);
 
         assert_eq!(sealer.open(owner(1, 2), &sealed).unwrap(), secret);
@@ -117,7 +114,6 @@ mod tests {
             assert!(sealer.open(owner(1, 2), &changed).is_err());
             assert!(sealer.open(owner(1, 2), &sealed[..position]).is_err());
         }
-        let plain = secret.bytes();
-        assert!(!sealed.windows(plain.len()).any(|window| window == plain));
+        assert!(!sealed.windows(secret.len()).any(|window| window == secret));
     }
 }
