@@ -11,8 +11,11 @@ use sqlx::PgConnection;
 use super::events::regex;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
+use crate::domain::event::Event;
+use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::{DeliveryId, EventId, LaneId, SubscriptionId, TenantId};
 use crate::domain::job::EventRange;
+use crate::domain::pattern::TypePattern;
 use crate::domain::subscription::Subscription;
 
 /// Events of one page.
@@ -47,6 +50,16 @@ pub struct AgainPage {
     pub found: Vec<Found>,
     /// None at the end.
     pub next: Option<EventId>,
+}
+
+/// Whether a subscription with these patterns and filters gets an event.
+#[must_use]
+pub fn wants(patterns: &[TypePattern], filters: &Filters, event: &Event) -> bool {
+    let is_of_type = patterns
+        .iter()
+        .any(|pattern| pattern.wants(&event.event_type));
+    let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
+    is_of_type && filters.hold(&candidate)
 }
 
 /// First id that may exist at an instant.
@@ -132,12 +145,17 @@ impl Store {
         subscription: &Subscription,
         events: &[(EventId, String)],
     ) -> Result<Vec<DeliveryId>, StoreError> {
-        let wants = |event_type: &str| {
-            let mut patterns = subscription.event_types.iter();
-            patterns.any(|pattern| pattern.matches(event_type))
-        };
-        let of_type = events.iter().filter(|(_, of)| wants(of));
-        let ids: Vec<EventId> = of_type.map(|(event, _)| *event).collect();
+        let patterns = &subscription.event_types;
+        let of_type = |of: &str| patterns.iter().any(|pattern| pattern.wants(of));
+        let events = events.iter().filter(|(_, of)| of_type(of));
+        let mut ids: Vec<EventId> = events.map(|(event, _)| *event).collect();
+        if !subscription.filters.is_empty() {
+            let events = self.stored_events(&ids).await?;
+            let held = events
+                .iter()
+                .filter(|event| wants(patterns, &subscription.filters, event));
+            ids = held.map(|event| event.id).collect();
+        }
         let delivery = |event| DeliveryId {
             event,
             subscription: subscription.id,
