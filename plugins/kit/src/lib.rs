@@ -12,6 +12,7 @@ mod debian;
 mod error;
 mod go;
 mod javascript;
+mod pip;
 mod project;
 mod python;
 mod rust;

@@ -110,12 +110,15 @@ pub(crate) fn compile(
     let messages = BufReader::new(child.stdout.take().expect("it was just piped"));
     for line in messages.lines().map_while(Result::ok) {
         match serde_json::from_str::<Message>(&line) {
-            Ok(Message::CompilerMessage { message }) => {
+            Ok(Message::Compiler { message }) => {
                 has_errors |= message.level == "error";
                 eprint!("{}", message.rendered.unwrap_or_default());
             }
-            Ok(Message::CompilerArtifact { filenames }) => {
-                module = filenames.into_iter().find(is_module).or(module);
+            Ok(Message::Artifact { filenames }) => {
+                module = filenames
+                    .into_iter()
+                    .find(|file| is_module(file))
+                    .or(module);
             }
             Ok(Message::Other) | Err(_) => {}
         }
@@ -196,14 +199,12 @@ fn flags(package: &Package, toolchain: &Toolchain) -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerMessage {
-        message: Diagnostic,
-    },
-    CompilerArtifact {
-        filenames: Vec<PathBuf>,
-    },
+    #[serde(rename = "compiler-message")]
+    Compiler { message: Diagnostic },
+    #[serde(rename = "compiler-artifact")]
+    Artifact { filenames: Vec<PathBuf> },
     #[serde(other)]
     Other,
 }
@@ -214,7 +215,7 @@ struct Diagnostic {
     rendered: Option<String>,
 }
 
-fn is_module(file: &PathBuf) -> bool {
+fn is_module(file: &Path) -> bool {
     file.extension().is_some_and(|it| it == "wasm")
 }
 
