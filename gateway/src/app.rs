@@ -34,6 +34,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::ingest::accept::Ingest;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -265,6 +266,10 @@ impl Core<'_> {
                 }
                 .boxed()
             }),
+            tell: adapters::tell(
+                self.store.clone(),
+                Ingest::new(self.store.clone(), log.clone()),
+            ),
         });
         plugins.install_shipped().await;
         let places = FolderPlaces {

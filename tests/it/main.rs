@@ -23,6 +23,7 @@ mod log_node;
 mod openapi;
 mod plugin_folder;
 mod plugin_runs;
+mod plugin_versions;
 mod plugins;
 mod preflight;
 mod replay;

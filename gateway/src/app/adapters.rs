@@ -11,15 +11,18 @@ use tracing::warn;
 use crate::delivery::aside::{self, Aside};
 use crate::delivery::{Disable, Subscriptions, Transform};
 use crate::domain::clock::Clock;
-use crate::domain::event::Event;
+use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::SubscriptionId;
+use crate::domain::key::{Caller, Role};
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
 use crate::domain::subscription::{State, Subscription};
 use crate::http::verify::WriteBody;
+use crate::ingest::accept::{Ingest, Sender};
+use crate::ingest::{Identity, Incoming};
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
-use crate::plugin::Pipeline;
+use crate::plugin::{Pipeline, Tell};
 use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
@@ -45,6 +48,43 @@ impl Transform for PluginTransform {
         let pipeline = self.0.clone();
         async move { pipeline.run(&subscription, events).await }.boxed()
     }
+}
+
+/// Makes an ordinary event of a word from the plugins, so that anybody may subscribe to it.
+pub(super) fn tell(store: Store, ingest: Ingest) -> Tell {
+    Arc::new(move |tenant, failed| {
+        let (store, ingest) = (store.clone(), ingest.clone());
+        async move {
+            let Some(name) = store.catalog().tenant_name(tenant) else {
+                return;
+            };
+            let sender = Sender {
+                caller: Caller {
+                    key: None,
+                    role: Role::Admin,
+                    bound_to: Some((tenant, name)),
+                },
+                tenant: None,
+                key: None,
+                trace_parent: None,
+            };
+            let data = serde_json::to_vec(&failed).expect("texts and numbers can be written");
+            let event = Incoming {
+                tenant: None,
+                event_type: "hookgate.plugin.failed".into(),
+                attributes: Attributes {
+                    source: Some("hookgate".into()),
+                    ..Attributes::default()
+                },
+                data: data.into(),
+                identity: Identity::None,
+            };
+            if let Err(error) = ingest.accept(&sender, vec![event]).await {
+                warn!(tenant.id = tenant.get(), %error, "an operational event could not be stored");
+            }
+        }
+        .boxed()
+    })
 }
 
 /// Disables a subscription whose receiver is gone.

@@ -18,6 +18,7 @@ pub mod operating;
 pub mod page;
 pub mod plugin_run;
 pub mod plugin_run_view;
+pub mod plugin_seen_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
