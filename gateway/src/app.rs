@@ -127,10 +127,10 @@ impl Gateway {
             shutdown: shutdown.clone(),
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
-        let plugins = core.plugins(&log).await?;
+        let notices = lives::notices(&core.store, &log, &shutdown);
+        let plugins = core.plugins(&log, notices.clone()).await?;
         let origin = Origin::new(public_url.clone());
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let notices = lives::notices(&core.store, &log, &shutdown);
         let pipeline = plugins.pipeline(claims.clone());
         let told = Told {
             notices,
@@ -251,7 +251,7 @@ impl Core<'_> {
         Ok(log)
     }
 
-    async fn plugins(&self, log: &Log) -> anyhow::Result<Plugins> {
+    async fn plugins(&self, log: &Log, notices: Notices) -> anyhow::Result<Plugins> {
         let data_dir = &self.settings.process.data_dir;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let host = PluginHost::start(HostConfig {
@@ -274,6 +274,7 @@ impl Core<'_> {
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             wake: adapters::wake(log.clone(), ParkReason::Plugin),
+            tell: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
         });
         plugins.install_shipped().await;
         let places = FolderPlaces {

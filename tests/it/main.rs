@@ -30,6 +30,7 @@ mod plugin_folder;
 mod plugin_golden;
 mod plugin_kit;
 mod plugin_runs;
+mod plugin_versions;
 mod plugins;
 mod preflight;
 mod protocol;

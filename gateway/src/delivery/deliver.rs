@@ -239,6 +239,9 @@ impl Context {
                 let due_at = self.clock.now().plus(SOON);
                 return work.ticket.park(ParkReason::Retry, Some(due_at));
             }
+            (Some(RetryWhen::Resumed { until }), _) => {
+                return work.ticket.park(ParkReason::Plugin, Some(until));
+            }
             (Some(RetryWhen::BySchedule), _) | (None, OnError::Retry) => by_schedule(),
             (None, OnError::Park) => After::Park {
                 reason: ParkReason::Plugin,

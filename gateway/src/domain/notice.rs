@@ -4,10 +4,12 @@
 //! Their types begin with `hookgate.`, and only patterns that name them get them. Says what a
 //! notice holds, not who sends it.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::attempt::{AttemptNumber, Outcome};
 use super::ids::{DeliveryId, SubscriptionId};
+use super::plugin::PluginName;
 
 /// Something that its owner should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,32 @@ pub enum Notice {
         plugin: Box<str>,
         reason: Box<str>,
     },
+    /// A version of a plugin kept failing and is not asked for a while; its deliveries wait.
+    PluginPaused(Box<PluginPause>),
+}
+
+/// Which version is paused for a tenant, why, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginPause {
+    pub plugin: PluginName,
+    /// Whether the plugin is shared by all tenants.
+    pub is_shared: bool,
+    pub version: i32,
+    pub digest: String,
+    pub reason: &'static str,
+    /// When it is tried again, RFC 3339; at once where another version is activated.
+    pub paused_until: String,
+    pub last_failure: Option<PluginPauseFailure>,
+    /// Subscriptions of the tenant whose deliveries wait.
+    pub subscriptions: Vec<SubscriptionId>,
+}
+
+/// The failure before a pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginPauseFailure {
+    pub event: String,
+    pub kind: &'static str,
+    pub reason: String,
 }
 
 impl Notice {
@@ -39,6 +67,7 @@ impl Notice {
             Self::SubscriptionDisabled { .. } => "hookgate.subscription.disabled",
             Self::DeliveryDead { .. } => "hookgate.delivery.dead",
             Self::PluginFailed { .. } => "hookgate.plugin.failed",
+            Self::PluginPaused(_) => "hookgate.plugin.paused",
         }
     }
 
@@ -74,6 +103,7 @@ impl Notice {
                 "plugin": plugin,
                 "reason": reason,
             }),
+            Self::PluginPaused(pause) => json!(pause),
         };
         data.to_string()
     }

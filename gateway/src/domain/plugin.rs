@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::EventId;
+
 /// A plugin's name: 1 to 64 characters of `[a-z0-9-]`, starting with a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -137,6 +139,68 @@ impl Serialize for ComponentDigest {
     }
 }
 
+/// The part of the events that a version of a plugin gets: 1 to 10,000 hundredths of a percent.
+///
+/// Which events those are hangs on their ids alone, so every node agrees, a retry meets the version
+/// of the first try, and a larger share holds all events of a smaller one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u16);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a share is from 0.0001 to 1")]
+pub struct InvalidShare;
+
+impl Share {
+    const WHOLE: u16 = 10_000;
+    pub const ALL: Self = Self(Self::WHOLE);
+
+    /// From a fraction, rounded to hundredths of a percent.
+    ///
+    /// # Errors
+    /// Where that is nothing, or more than everything.
+    pub fn of(fraction: f64) -> Result<Self, InvalidShare> {
+        let parts = (fraction * f64::from(Self::WHOLE)).round();
+        if (1.0..=f64::from(Self::WHOLE)).contains(&parts) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number from 1 to 10,000"
+            )]
+            Ok(Self(parts as u16))
+        } else {
+            Err(InvalidShare)
+        }
+    }
+
+    /// As Postgres stores it; none where it is out of range.
+    #[must_use]
+    pub fn from_parts(parts: i16) -> Option<Self> {
+        let parts = u16::try_from(parts).ok()?;
+        (1..=Self::WHOLE).contains(&parts).then_some(Self(parts))
+    }
+
+    #[must_use]
+    pub const fn parts(self) -> i16 {
+        self.0.cast_signed()
+    }
+
+    #[must_use]
+    pub fn as_fraction(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE)
+    }
+
+    #[must_use]
+    pub fn takes(self, event: EventId) -> bool {
+        // Ids of neighbours differ in a few bits only, so they are stirred well (the finisher of
+        // splitmix64) before the upper half is scaled down.
+        let mut bits = event.get().cast_unsigned();
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        ((bits >> 32) * u64::from(Self::WHOLE)) >> 32 < u64::from(self.0)
+    }
+}
+
 /// What a subscription does with an event when one of its plugins fails. There is no pass-through:
 /// what a plugin was to slim or to filter never goes out as it was.
 #[derive(
@@ -172,4 +236,43 @@ pub struct PluginUse {
 
 fn empty_config() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::ids::LaneId;
+
+    #[test]
+    fn a_share_takes_its_part_and_a_larger_one_takes_the_same_and_more() {
+        let at = |ms| Timestamp::from_ms(1_790_000_000_000 + ms);
+        let events: Vec<EventId> = (0..100_000)
+            .map(|number| {
+                let first = EventId::first_at(at(number / 7), LaneId::new(3));
+                EventId::new(first.get() + number % 7)
+            })
+            .collect();
+        let taken = |share: Share| events.iter().filter(move |event| share.takes(**event));
+        for fraction in [0.0001, 0.01, 0.1, 0.5, 0.9999] {
+            let share = Share::of(fraction).unwrap();
+            let found = taken(share).count() as f64 / 100_000.0;
+            let spread = 5.0 * (fraction * (1.0 - fraction) / 100_000.0).sqrt();
+            assert!((found - fraction).abs() <= spread, "{fraction}: {found}");
+        }
+        assert_eq!(taken(Share::ALL).count(), 100_000);
+        let tenth = Share::of(0.1).unwrap();
+        assert!(taken(tenth).all(|event| Share::of(0.2).unwrap().takes(*event)));
+    }
+
+    #[test]
+    fn a_share_is_something_and_not_more_than_all() {
+        for fraction in [0.0, 0.00001, -0.1, 1.001, f64::NAN, f64::INFINITY] {
+            assert_eq!(Share::of(fraction), Err(InvalidShare), "{fraction}");
+        }
+        assert_eq!(Share::of(1.0), Ok(Share::ALL));
+        assert_eq!(Share::of(0.25).unwrap().parts(), 2500);
+        assert_eq!(Share::from_parts(10_001), None);
+        assert_eq!(Share::from_parts(0), None);
+    }
 }

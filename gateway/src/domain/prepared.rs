@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::clock::Timestamp;
 use super::plugin::{ComponentDigest, OnError, PluginName};
 
 /// What the plugins made of an event, and which of them ran.
@@ -55,4 +56,7 @@ pub enum RetryWhen {
     Soon,
     /// The plugin asked for it: by the retry schedule.
     BySchedule,
+    /// The plugin is paused: when it is tried again, or sooner where it is mended. It is no
+    /// attempt.
+    Resumed { until: Timestamp },
 }

@@ -72,6 +72,7 @@ pub async fn readyz(State(api): State<Api>, uri: Uri) -> Response {
     responses((status = 200, content_type = "application/openmetrics-text", body = String),
         (status = 401, body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn metrics(_: super::server::LocalOrReader, State(api): State<Api>) -> Response {
+    api.plugins().refresh_metrics();
     ([(CONTENT_TYPE, OPENMETRICS)], api.metrics().render()).into_response()
 }
 

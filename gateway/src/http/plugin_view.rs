@@ -4,15 +4,20 @@ use hookgate_plugin_host::Check;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::plugin_seen_view::{FailureView, PauseView, UsageView, failures};
 use super::problem::{FieldError, Kind, Problem};
 use super::{Api, AppliedView};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::TenantId;
 use crate::domain::plugin::{PluginName, PluginOwner};
 use crate::plugin::dry_run::DryRunError;
 use crate::plugin::publish::{PublishError, Published};
 use crate::plugin::records::Seen;
+use crate::store::activation::Activated;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Applied;
-use crate::store::plugins::{Activated, PluginStoreError, StoredPlugin};
+use crate::store::plugins::{PluginStoreError, StoredPlugin, StoredVersion};
+use crate::telemetry::plugins::Usage;
 
 /// A component that was taken.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,34 +57,41 @@ impl UploadView {
     }
 }
 
+/// A version, and what this node has seen of it since it started.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionView {
     version: i32,
     digest: String,
+    /// The part of the events that it gets, from 0 to 1.
+    share: f64,
     size_bytes: u64,
     exports: Vec<String>,
     imports: Vec<String>,
     created_at: String,
+    usage: UsageView,
+    /// For whom it is paused on this node, because it kept failing.
+    paused: Vec<PauseView>,
 }
 
-/// What a plugin may use; the same for all of them.
+/// What a plugin may use; the same for all of them. Times are wall times.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LimitsView {
     time_per_event_ms: u128,
+    time_to_instantiate_ms: u128,
+    time_per_batch_ms: u128,
     memory_bytes: usize,
     input_bytes: usize,
     output_bytes: usize,
+    batch_bytes: usize,
+    headers: usize,
+    /// Events that a receiver may make of one request.
+    drafts: usize,
     log_lines: usize,
+    log_line_bytes: usize,
+    log_bytes: usize,
     component_bytes: usize,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FailureView {
-    at: String,
-    /// The delivery that it parked.
-    delivery: String,
-    kind: &'static str,
-    reason: String,
+    compile_cpu_ms: u128,
+    compile_memory_bytes: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,6 +109,12 @@ pub struct PluginView {
     tenant: Option<String>,
     owner: PluginOwner,
     active_version: Option<i32>,
+    /// Gets its share of the events; the active version gets the rest.
+    canary_version: Option<i32>,
+    /// What a rollback goes back to.
+    previous_version: Option<i32>,
+    /// When a version was last activated, or given a share.
+    activated_at: Option<String>,
     /// Newest first.
     versions: Vec<VersionView>,
     limits: LimitsView,
@@ -104,51 +122,95 @@ pub struct PluginView {
     failed_calls: u64,
     p50_us: u128,
     p99_us: u128,
+    /// The last 20 of all versions, newest first.
     last_failures: Vec<FailureView>,
     /// The last file of the folder, where it was refused; the version before it serves on.
     refused_file: Option<RefusedFileView>,
 }
 
 impl PluginView {
-    pub(super) fn new(api: &Api, plugin: StoredPlugin) -> Self {
+    /// What `viewer` may see of it: failures of its own events alone, unless it is none.
+    pub(super) fn new(api: &Api, plugin: StoredPlugin, viewer: Option<TenantId>) -> Self {
         let seen = api.plugins().records().seen(&plugin.key);
+        let catalog = api.store().catalog();
         let tenant = (plugin.key.tenant != Catalog::SHARED)
-            .then(|| api.store().catalog().tenant_name(plugin.key.tenant))
+            .then(|| catalog.tenant_name(plugin.key.tenant))
             .flatten();
-        let versions = plugin.versions.into_iter().map(|version| VersionView {
-            version: version.number,
-            digest: version.digest.to_string(),
-            size_bytes: version.size_bytes,
-            exports: version.exports,
-            imports: version.imports,
-            created_at: version.created_at.to_rfc3339(),
-        });
+        let usages = || seen.versions.values().map(|version| &version.usage);
         Self {
             name: plugin.key.name.to_string(),
             tenant: tenant.map(Into::into),
             owner: plugin.owner,
             active_version: plugin.active,
-            versions: versions.collect(),
+            canary_version: plugin.canary.map(|(number, _)| number),
+            previous_version: plugin.previous,
+            activated_at: plugin.activated_at.map(Timestamp::to_rfc3339),
             limits: limits(api),
-            calls: seen.calls,
-            failed_calls: seen.failed_calls,
+            calls: usages().map(Usage::count).sum(),
+            failed_calls: usages().map(Usage::failed).sum(),
             p50_us: seen.median.as_micros(),
             p99_us: seen.p99.as_micros(),
             refused_file: refused_file(&seen),
-            last_failures: failures(seen),
+            last_failures: failures(&seen, viewer),
+            versions: versions(api, plugin, &seen, viewer),
         }
     }
+}
+
+fn versions(
+    api: &Api,
+    plugin: StoredPlugin,
+    seen: &Seen,
+    viewer: Option<TenantId>,
+) -> Vec<VersionView> {
+    let canary = plugin
+        .canary
+        .map(|(number, share)| (number, share.as_fraction()));
+    let share = |number: i32| match canary {
+        Some((canary, share)) if canary == number => share,
+        _ if plugin.active == Some(number) => 1.0 - canary.map_or(0.0, |(_, share)| share),
+        _ => 0.0,
+    };
+    let view = |version: StoredVersion| VersionView {
+        version: version.number,
+        digest: version.digest.to_string(),
+        share: share(version.number),
+        size_bytes: version.size_bytes,
+        exports: version.exports,
+        imports: version.imports,
+        created_at: version.created_at.to_rfc3339(),
+        usage: seen
+            .versions
+            .get(&version.number)
+            .map(UsageView::from)
+            .unwrap_or_default(),
+        paused: PauseView::all(
+            api.store().catalog(),
+            api.plugins().breakers().pauses(version.digest),
+            viewer,
+        ),
+    };
+    plugin.versions.into_iter().map(view).collect()
 }
 
 fn limits(api: &Api) -> LimitsView {
     let limits = api.plugins().limits();
     LimitsView {
         time_per_event_ms: limits.time_per_event.as_millis(),
+        time_to_instantiate_ms: limits.time_to_instantiate.as_millis(),
+        time_per_batch_ms: limits.time_per_batch.as_millis(),
         memory_bytes: limits.max_memory_bytes,
         input_bytes: limits.max_input_bytes,
         output_bytes: limits.max_output_bytes,
+        batch_bytes: limits.max_batch_bytes,
+        headers: limits.max_headers,
+        drafts: limits.max_drafts,
         log_lines: limits.max_log_lines,
+        log_line_bytes: limits.max_log_line_bytes,
+        log_bytes: limits.max_log_bytes,
         component_bytes: limits.max_component_bytes,
+        compile_cpu_ms: limits.compile_cpu_time.as_millis(),
+        compile_memory_bytes: limits.max_compile_memory_bytes,
     }
 }
 
@@ -160,23 +222,18 @@ fn refused_file(seen: &Seen) -> Option<RefusedFileView> {
     })
 }
 
-fn failures(seen: Seen) -> Vec<FailureView> {
-    let failures = seen.failures.into_iter().map(|failure| FailureView {
-        at: failure.at.to_rfc3339(),
-        delivery: failure.delivery.to_string(),
-        kind: failure.kind,
-        reason: failure.reason,
-    });
-    failures.collect()
-}
-
 /// What a switch came to.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivatedView {
     name: String,
+    /// The version that was meant.
     version: i32,
     digest: String,
-    /// The version that served before; activate it to roll back.
+    /// The part of the events that it gets, from 0 to 1.
+    share: f64,
+    /// Serves the rest; the version itself where it serves all.
+    active_version: i32,
+    /// The version that served before; `{"rollback": true}` goes back to it.
     previous_version: Option<i32>,
     #[serde(flatten)]
     applied: AppliedView,
@@ -188,6 +245,8 @@ impl ActivatedView {
             name: name.into(),
             version: activated.version,
             digest: activated.digest.to_string(),
+            share: activated.share.as_fraction(),
+            active_version: activated.active,
             previous_version: activated.previous,
             applied: applied.into(),
         }
@@ -206,6 +265,9 @@ impl From<PluginStoreError> for Problem {
             ),
             PluginStoreError::Unknown(_) => Self::not_found("plugin"),
             PluginStoreError::UnknownVersion(_) => Self::not_found("version"),
+            error @ (PluginStoreError::NothingBefore(_) | PluginStoreError::NoCanary(_)) => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
             PluginStoreError::InUse(users) => {
                 let users: Vec<String> = users.iter().map(ToString::to_string).collect();
                 let detail = format!(

@@ -12,18 +12,23 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{PluginOwner as PluginCaller, Reader, scope};
+use super::caller::{PluginOwner as PluginCaller, Reader, bound, scope};
 use super::input::{Asked, Id, JsonBody, read_body};
 use super::page::Page;
+use super::plugin_seen_view::LogPage;
 use super::plugin_view::{ActivatedView, PluginView, UploadView};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::domain::ids::TenantId;
 use crate::domain::key::Caller;
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 use crate::domain::tenant::TenantName;
 use crate::plugin::publish::Publication;
+use crate::store::activation::Switch;
 use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, StoredPlugin, VersionChoice};
+
+const DEFAULT_LINES: u16 = 100;
+const MAX_LINES: u16 = 500;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -31,7 +36,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list))
         .routes(routes!(one, upload, delete))
         .routes(routes!(activate))
-        .routes(routes!(super::plugin_logs::logs))
+        .routes(routes!(logs))
         .merge(super::plugin_run::routes())
 }
 
@@ -144,7 +149,7 @@ pub async fn list(
     let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
     let data = plugins
         .into_iter()
-        .map(|plugin| PluginView::new(&api, plugin))
+        .map(|plugin| PluginView::new(&api, plugin, bound(&caller)))
         .collect();
     Ok(Json(Page { data, next: None }))
 }
@@ -160,39 +165,88 @@ pub async fn one(
     Id(name): Id<PluginName>,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<PluginView>, Problem> {
-    let found = find(&api, &caller, whose.tenant.as_ref(), &name).await?;
-    Ok(Json(PluginView::new(&api, found)))
+    // A tenant's own comes before the shared one of the same name.
+    let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
+    let found = plugins.into_iter().find(|plugin| plugin.key.name == name);
+    let found = found.ok_or_else(|| Problem::not_found("plugin"))?;
+    Ok(Json(PluginView::new(&api, found, bound(&caller))))
 }
 
-/// A tenant's own comes before the shared one of the same name.
-pub(super) async fn find(
-    api: &Api,
-    caller: &Caller,
-    named: Option<&TenantName>,
-    name: &PluginName,
-) -> Result<StoredPlugin, Problem> {
-    let plugins = stored(api, caller, named).await?;
-    let found = plugins.into_iter().find(|plugin| plugin.key.name == *name);
-    found.ok_or_else(|| Problem::not_found("plugin"))
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogsQuery {
+    /// The tenant whose plugin is meant, and whose events.
+    #[param(value_type = Option<String>)]
+    tenant: Option<TenantName>,
+    /// `next` of the answer before; none means the last lines.
+    after: Option<u64>,
+    /// 1 to 500; 100 where it is left out.
+    limit: Option<u16>,
 }
 
-/// Which version is to serve: one of the two.
+/// What a plugin logged lately on this node, kept in memory; ask again with `after` to follow.
+#[utoipa::path(get, path = "/v1/plugins/{name}/logs", tag = "plugins",
+    params(("name" = String, Path), LogsQuery),
+    responses((status = 200, body = LogPage),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn logs(
+    Reader(caller): Reader,
+    State(api): State<Api>,
+    Id(name): Id<PluginName>,
+    Asked(query): Asked<LogsQuery>,
+) -> Result<Json<LogPage>, Problem> {
+    let tenant = scope(&api, &caller, query.tenant.as_ref())?;
+    let entry = api
+        .store()
+        .catalog()
+        .plugin(tenant.unwrap_or(Catalog::SHARED), &name)
+        .ok_or_else(|| Problem::not_found("plugin"))?;
+    let key = PluginKey {
+        tenant: entry.tenant,
+        name,
+    };
+    let limit = usize::from(query.limit.unwrap_or(DEFAULT_LINES).clamp(1, MAX_LINES));
+    let lines = api.plugins().logs().read(&key, tenant, query.after, limit);
+    Ok(Json(LogPage {
+        next: lines.last().map(|line| line.number).or(query.after),
+        data: lines.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// Which version is to serve: a version, a digest, or the way back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivateForm {
     version: Option<i32>,
     /// SHA-256 of the component in hex.
     digest: Option<String>,
+    /// The part of the events that the version gets, from 0.0001 to 1; chosen by a hash of the
+    /// event's id. None means all.
+    share: Option<f64>,
+    /// `true`: one step back. Ends a canary; without one, the version before serves again.
+    rollback: Option<bool>,
 }
 
 impl ActivateForm {
-    fn choice(&self) -> Result<VersionChoice, Problem> {
-        match (self.version, self.digest.as_deref()) {
-            (Some(number), None) => Ok(VersionChoice::Number(number)),
-            (None, Some(hex)) => digest(hex)
-                .map(VersionChoice::Digest)
-                .ok_or_else(|| field("#/digest", "must be 64 hexadecimal digits")),
-            _ => Err(field("#", "name either a version or a digest")),
+    fn switch(&self) -> Result<Switch, Problem> {
+        let choice = match (self.version, self.digest.as_deref(), self.rollback) {
+            (None, None, Some(true)) if self.share.is_none() => return Ok(Switch::Back),
+            (Some(number), None, None | Some(false)) => VersionChoice::Number(number),
+            (None, Some(hex), None | Some(false)) => {
+                let digest = digest(hex);
+                VersionChoice::Digest(
+                    digest.ok_or_else(|| field("#/digest", "must be 64 hexadecimal digits"))?,
+                )
+            }
+            _ => {
+                let detail = "name a version or a digest, or say \"rollback\": true alone";
+                return Err(field("#", detail));
+            }
+        };
+        match self.share.map(Share::of).transpose() {
+            Ok(None | Some(Share::ALL)) => Ok(Switch::To(choice)),
+            Ok(Some(share)) => Ok(Switch::Canary(choice, share)),
+            Err(error) => Err(field("#/share", &error.to_string())),
         }
     }
 }
@@ -209,7 +263,7 @@ fn field(pointer: &str, detail: &str) -> Problem {
     }])
 }
 
-/// Switch to a version, or roll back to one, on every node.
+/// Switch to a version, give it a share of the events, or roll back; on every node.
 #[utoipa::path(post, path = "/v1/plugins/{name}/activate", tag = "plugins",
     params(("name" = String, Path), Whose), request_body = ActivateForm,
     responses((status = 200, body = ActivatedView),
@@ -225,7 +279,7 @@ pub async fn activate(
         serde_json::from_value(body).map_err(|error| field("#", &error.to_string()))?;
     let tenant = owner(&api, &caller, whose.tenant.as_ref()).await?;
     let key = PluginKey { tenant, name };
-    let (activated, applied) = api.plugins().activate(&key, form.choice()?).await?;
+    let (activated, applied) = api.plugins().activate(&key, form.switch()?).await?;
     Ok(Json(ActivatedView::new(key.name, &activated, applied)))
 }
 

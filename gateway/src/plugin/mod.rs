@@ -6,12 +6,14 @@
 
 pub mod backtest;
 pub mod backtest_tally;
+mod breaker;
+pub mod breakers;
 pub mod claim;
 pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
-pub mod journal;
 pub mod json_diff;
+pub mod logs;
 mod passage;
 mod pinned;
 pub mod pipeline;
@@ -19,16 +21,21 @@ pub mod publish;
 pub mod records;
 pub mod registry;
 pub mod shipped;
+mod step;
+pub mod told;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hookgate_plugin_host::{Limits, PluginHost};
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::domain::clock::Clock;
-use crate::domain::ids::SubscriptionId;
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::notice::Notice;
 use crate::domain::plugin::PluginOwner;
 use crate::store::Store;
 use crate::store::catalog::Catalog;
@@ -37,13 +44,18 @@ use crate::telemetry::metrics::Metrics;
 
 pub use pipeline::Pipeline;
 
+use breakers::{Breakers, Told};
 use claim::ClaimSigner;
+use logs::PluginLogs;
+use pipeline::Watch;
 use publish::{Publication, PublishError};
 use records::Records;
 use registry::Registry;
 
 /// Wakes the deliveries of a subscription that wait for a plugin.
 pub type Wake = Arc<dyn Fn(SubscriptionId) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Sends an operational event to a tenant.
+pub type Tell = Arc<dyn Fn(TenantId, Notice) + Send + Sync>;
 
 /// How often idle code is looked for.
 const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
@@ -55,6 +67,7 @@ pub struct PluginParts {
     pub clock: Clock,
     pub metrics: Metrics,
     pub wake: Wake,
+    pub tell: Tell,
 }
 
 impl std::fmt::Debug for PluginParts {
@@ -73,7 +86,11 @@ pub struct Plugins {
     metrics: Metrics,
     limits: Arc<Limits>,
     records: Records,
+    logs: PluginLogs,
+    breakers: Breakers,
+    heard: Arc<Mutex<Option<UnboundedReceiver<Told>>>>,
     wake: Wake,
+    tell: Tell,
 }
 
 impl Plugins {
@@ -85,27 +102,37 @@ impl Plugins {
             clock,
             metrics,
             wake,
+            tell,
         } = parts;
         let limits = host.limits().clone();
+        let (breakers, heard) = Breakers::new();
         Self {
+            logs: PluginLogs::new(clock.now()),
             registry: Registry::new(host, store.clone(), clock),
             store,
             metrics,
             limits,
             records: Records::default(),
+            breakers,
+            heard: Arc::new(Mutex::new(Some(heard))),
             wake,
+            tell,
         }
     }
 
     #[must_use]
     pub fn pipeline(&self, signer: ClaimSigner) -> Pipeline {
-        Pipeline::new(
-            self.registry.clone(),
+        Pipeline {
+            registry: self.registry.clone(),
             signer,
-            self.limits.clone(),
-            self.metrics.clone(),
-            self.records.clone(),
-        )
+            limits: self.limits.clone(),
+            watch: Watch {
+                metrics: self.metrics.clone(),
+                records: self.records.clone(),
+                logs: self.logs.clone(),
+                breakers: self.breakers.clone(),
+            },
+        }
     }
 
     #[must_use]
@@ -123,6 +150,26 @@ impl Plugins {
     #[must_use]
     pub fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// What the plugins logged lately on this node.
+    #[must_use]
+    pub fn logs(&self) -> &PluginLogs {
+        &self.logs
+    }
+
+    /// Which versions are paused on this node.
+    #[must_use]
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
+    /// Brings the metrics of the plugin threads up to date.
+    pub fn refresh_metrics(&self) {
+        let stats = self.registry.host().stats();
+        self.metrics
+            .plugins
+            .set_host(stats.ticks, stats.batches_waiting, stats.batches_running);
     }
 
     /// Offers the plugins inside the binary to the database. A version that it has been offered
@@ -157,21 +204,31 @@ impl Plugins {
         }
     }
 
-    /// Keeps the code that is in use ready, until `stop`.
+    /// Keeps the code that is in use ready, and passes on what the breakers say, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut changed = self.store.catalog().changed();
+        let Some(mut told) = self.heard.lock().take() else {
+            return;
+        };
+        self.tend().await;
         loop {
-            self.registry.tend().await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 heard = changed.changed() => {
                     if heard.is_err() {
                         return;
                     }
+                    self.tend().await;
                 }
-                () = tokio::time::sleep(TEND_EVERY) => {}
+                Some(told) = told.recv() => self.pass_on(told).await,
+                () = tokio::time::sleep(TEND_EVERY) => self.tend().await,
             }
         }
+    }
+
+    async fn tend(&self) {
+        self.registry.tend().await;
+        self.show_shares();
     }
 }
 

@@ -14,10 +14,9 @@ use tracing::info;
 use super::Plugins;
 use crate::domain::ids::ConfigVersion;
 use crate::domain::plugin::{ComponentDigest, PluginOwner};
+use crate::store::activation::{Activated, Switch};
 use crate::store::feed::Applied;
-use crate::store::plugins::{
-    Activated, Activation, Component, PluginKey, PluginStoreError, Put, VersionChoice,
-};
+use crate::store::plugins::{Activation, Component, PluginKey, PluginStoreError, Put};
 
 /// A component that somebody wants under a name.
 #[derive(Clone, Debug)]
@@ -114,22 +113,25 @@ impl Plugins {
         })
     }
 
-    /// Switches to a stored version, on every node.
+    /// Changes which stored version serves, on every node.
     ///
     /// # Errors
-    /// Where the name or the version is not known.
+    /// Where the name or the version is not known, or there is nothing to go back to.
     pub async fn activate(
         &self,
         key: &PluginKey,
-        choice: VersionChoice,
+        switch: Switch,
     ) -> Result<(Activated, Applied), PluginStoreError> {
-        let activated = self.store.activate_plugin(key, choice).await?;
+        let activated = self.store.activate_plugin(key, switch).await?;
         info!(
             plugin.name = %key.name,
             plugin.version = activated.version,
             plugin.digest = %activated.digest,
+            plugin.share = activated.share.as_fraction(),
             "plugin activated"
         );
+        // Whoever activates a version wants it to run, whatever it did before.
+        self.breakers.forget(activated.digest);
         let applied = self.spread(key, activated.config).await;
         Ok((activated, applied))
     }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{EventId, TenantId};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, PluginEntry};
@@ -53,6 +53,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 pub struct Resolved {
     pub key: PluginKey,
+    pub version: i32,
     pub digest: ComponentDigest,
     pub plugin: Arc<LoadedPlugin>,
 }
@@ -122,22 +123,33 @@ impl Registry {
         self.inner.store.catalog()
     }
 
-    /// The code that `tenant` gets for its use of a plugin now.
+    /// What a name means to `tenant` now.
+    ///
+    /// # Errors
+    /// Where it means nothing.
+    pub fn entry(
+        &self,
+        tenant: TenantId,
+        name: &PluginName,
+    ) -> Result<Arc<PluginEntry>, Unresolved> {
+        let entry = self.catalog().plugin(tenant, name);
+        entry.ok_or(Unresolved::Missing)
+    }
+
+    /// The code of one version, or why no version is to run.
     ///
     /// # Errors
     /// Says why there is none, and what would help.
     pub async fn resolve(
         &self,
-        tenant: TenantId,
-        plugin: &PluginUse,
+        entry: &PluginEntry,
+        version: Option<i32>,
     ) -> Result<Resolved, Unresolved> {
-        let entry = self
-            .catalog()
-            .plugin(tenant, &plugin.name)
-            .ok_or(Unresolved::Missing)?;
-        let digest = digest_of(&entry, plugin.version)?;
+        let version = version.ok_or(Unresolved::Inactive)?;
+        let digest = digest_of(entry, Some(version))?;
         Ok(Resolved {
-            key: key_of(&entry),
+            key: key_of(entry),
+            version,
             digest,
             plugin: self.load(digest).await?,
         })
@@ -157,6 +169,21 @@ impl Registry {
             .catalog()
             .plugin(tenant, name)
             .ok_or(Unresolved::Missing)?;
+        digest_of(&entry, version)
+    }
+
+    /// Which code `event` would meet now.
+    ///
+    /// # Errors
+    /// Where there is no such plugin or version.
+    pub fn digest_for(
+        &self,
+        tenant: TenantId,
+        plugin: &PluginUse,
+        event: EventId,
+    ) -> Result<ComponentDigest, Unresolved> {
+        let entry = self.entry(tenant, &plugin.name)?;
+        let version = plugin.version.or_else(|| entry.version_for(event));
         digest_of(&entry, version)
     }
 
@@ -240,12 +267,15 @@ impl Registry {
     /// idle code go. Called after each change of the configuration and now and then.
     pub async fn tend(&self) {
         for entry in self.catalog().plugins() {
-            let Some(digest) = entry.digest(None) else {
+            if self.catalog().users_of(&entry.name).is_empty() {
                 continue;
-            };
-            if !self.catalog().users_of(&entry.name).is_empty() {
-                // A failure was logged, and is found again by whoever wants the code.
-                let _ = self.load(digest).await;
+            }
+            let canary = entry.canary.map(|(version, _)| version);
+            for version in [entry.active, canary].into_iter().flatten() {
+                if let Some(digest) = entry.digest(Some(version)) {
+                    // A failure was logged, and is found again by whoever wants the code.
+                    let _ = self.load(digest).await;
+                }
             }
         }
         let now = self.inner.clock.now();

@@ -13,9 +13,9 @@ use super::load::Loaded;
 use super::matcher::Matcher;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Candidate;
-use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 use crate::domain::quota::Quota;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
@@ -30,11 +30,33 @@ pub struct PluginEntry {
     pub owner: PluginOwner,
     /// Number of the active version.
     pub active: Option<i32>,
+    /// The version that gets a share of the events instead.
+    pub canary: Option<(i32, Share)>,
     /// Numbers and digests, oldest first.
     pub versions: Vec<(i32, ComponentDigest)>,
 }
 
 impl PluginEntry {
+    /// Number of the version that an event meets, where the subscription names none.
+    #[must_use]
+    pub fn version_for(&self, event: EventId) -> Option<i32> {
+        let canary = self.canary.filter(|(_, share)| share.takes(event));
+        canary.map(|(number, _)| number).or(self.active)
+    }
+
+    /// The part of the events that a version gets, from 0 to 1, where subscriptions name none.
+    #[must_use]
+    pub fn share_of(&self, version: i32) -> f64 {
+        let canary = self
+            .canary
+            .map(|(number, share)| (number, share.as_fraction()));
+        match canary {
+            Some((number, share)) if number == version => share,
+            canary if self.active == Some(version) => 1.0 - canary.map_or(0.0, |(_, share)| share),
+            _ => 0.0,
+        }
+    }
+
     /// Digest of a version, or of the active one.
     #[must_use]
     pub fn digest(&self, version: Option<i32>) -> Option<ComponentDigest> {

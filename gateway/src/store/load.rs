@@ -16,7 +16,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
-use crate::domain::plugin::{ComponentDigest, PluginOwner};
+use crate::domain::plugin::{ComponentDigest, PluginOwner, Share};
 use crate::domain::quota::Quota;
 use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::Subscription;
@@ -260,7 +260,7 @@ async fn load_plugins(
 ) -> Result<(), StoreError> {
     let rows = sqlx::query!(
         r#"select p.id, p.tenant_id, p.name, p.owner, p.active_version,
-             p.deleted_at is not null as "is_deleted!",
+             p.canary_version, p.canary_parts, p.deleted_at is not null as "is_deleted!",
              array(select number from plugin_version where plugin_id = p.id order by number)
                as "numbers!",
              array(select digest from plugin_version where plugin_id = p.id order by number)
@@ -283,6 +283,9 @@ async fn load_plugins(
                     name,
                     owner: PluginOwner::from_stored(&row.owner),
                     active: row.active_version,
+                    canary: row
+                        .canary_version
+                        .zip(row.canary_parts.and_then(Share::from_parts)),
                     versions: row.numbers.iter().copied().zip(digests).collect(),
                 };
                 loaded.plugins.push((entry, row.is_deleted));

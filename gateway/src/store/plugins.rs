@@ -1,16 +1,17 @@
-//! Plugins at rest: components by digest, versions by number, and which one is active.
+//! Plugins at rest: components by digest, and versions by number.
 //!
 //! A version never changes and a number is never given twice. Owners (REST, the folder, the binary)
 //! do not overwrite each other. Nothing here judges a component; what arrives has been checked.
 
 use bytes::Bytes;
 
+use super::activation::set_active;
 use super::catalog::Catalog;
 use super::change::Change;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 
 /// A plugin's name in the hands of a tenant, or of
 /// [`Catalog::SHARED`].
@@ -60,21 +61,16 @@ pub enum VersionChoice {
     Digest(ComponentDigest),
 }
 
-/// What a switch of versions came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Activated {
-    pub version: i32,
-    pub digest: ComponentDigest,
-    pub previous: Option<i32>,
-    pub config: ConfigVersion,
-}
-
 /// A plugin with all its versions, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPlugin {
     pub key: PluginKey,
     pub owner: PluginOwner,
     pub active: Option<i32>,
+    pub canary: Option<(i32, Share)>,
+    /// What a rollback goes back to.
+    pub previous: Option<i32>,
+    pub activated_at: Option<Timestamp>,
     pub versions: Vec<StoredVersion>,
 }
 
@@ -99,6 +95,9 @@ impl StoredPlugin {
             },
             owner: PluginOwner::Folder,
             active: None,
+            canary: None,
+            previous: None,
+            activated_at: None,
             versions: Vec::new(),
         }
     }
@@ -113,6 +112,10 @@ pub enum PluginStoreError {
     Unknown(PluginName),
     #[error("plugin {0} has no such version")]
     UnknownVersion(PluginName),
+    #[error("plugin {0} has no version to go back to")]
+    NothingBefore(PluginName),
+    #[error("plugin {0} has no active version that a canary could stand beside")]
+    NoCanary(PluginName),
     #[error("{} subscriptions use it", .0.len())]
     InUse(Vec<SubscriptionId>),
     #[error(transparent)]
@@ -176,40 +179,6 @@ impl Store {
         })
     }
 
-    /// Makes one of the stored versions the active one.
-    ///
-    /// # Errors
-    /// Where the name or the version is not known.
-    pub async fn activate_plugin(
-        &self,
-        key: &PluginKey,
-        choice: VersionChoice,
-    ) -> Result<Activated, PluginStoreError> {
-        let mut change = Change::begin(&self.pool).await?;
-        let row = find(&mut change, key)
-            .await?
-            .filter(|row| !row.is_deleted)
-            .ok_or_else(|| PluginStoreError::Unknown(key.name.clone()))?;
-        let (number, digest) = choice.columns(row.active);
-        let found = sqlx::query!(
-            "select number, digest from plugin_version
-             where plugin_id = $1 and (number = $2 or digest = $3)",
-            row.id,
-            number,
-            digest.as_ref().map(|digest| &digest.0[..]),
-        )
-        .fetch_optional(change.connection())
-        .await?
-        .ok_or_else(|| PluginStoreError::UnknownVersion(key.name.clone()))?;
-        set_active(&mut change, row.id, found.number).await?;
-        Ok(Activated {
-            version: found.number,
-            digest: stored_digest(&found.digest),
-            previous: row.active,
-            config: change.commit().await?,
-        })
-    }
-
     /// Takes the name out of use. Its versions stay, so that attempts can still name them.
     ///
     /// # Errors
@@ -225,7 +194,8 @@ impl Store {
             return Err(PluginStoreError::InUse(users));
         }
         sqlx::query!(
-            "update plugin set deleted_at = now(), active_version = null, v = $2 where id = $1",
+            "update plugin set deleted_at = now(), active_version = null, canary_version = null,
+               canary_parts = null, previous_version = null, v = $2 where id = $1",
             row.id,
             change.version().get(),
         )
@@ -258,7 +228,8 @@ impl Store {
     ) -> Result<Vec<StoredPlugin>, PluginStoreError> {
         let tenants: Vec<i32> = tenants.iter().map(|tenant| tenant.get()).collect();
         let rows = sqlx::query!(
-            r#"select p.tenant_id, p.name, p.owner, p.active_version, n.number, n.digest,
+            r#"select p.tenant_id, p.name, p.owner, p.active_version, p.canary_version, p.canary_parts,
+                      p.previous_version, p.activated_at, n.number, n.digest,
                       length(c.bytes) as "size_bytes!", c.exports, c.imports, n.created_at
                from plugin p
                join plugin_version n on n.plugin_id = p.id
@@ -280,6 +251,11 @@ impl Store {
                     key,
                     owner: PluginOwner::from_stored(&row.owner),
                     active: row.active_version,
+                    canary: row
+                        .canary_version
+                        .zip(row.canary_parts.and_then(Share::from_parts)),
+                    previous: row.previous_version,
+                    activated_at: row.activated_at.map(Timestamp::from),
                     versions: Vec::new(),
                 });
             }
@@ -329,7 +305,7 @@ impl Plan {
 }
 
 impl VersionChoice {
-    fn columns(self, active: Option<i32>) -> (Option<i32>, Option<ComponentDigest>) {
+    pub(super) fn columns(self, active: Option<i32>) -> (Option<i32>, Option<ComponentDigest>) {
         match self {
             Self::Active => (active, None),
             Self::Number(number) => (Some(number), None),
@@ -339,11 +315,13 @@ impl VersionChoice {
 }
 
 #[derive(Debug)]
-struct Row {
-    id: i32,
+pub(super) struct Row {
+    pub(super) id: i32,
     owner: PluginOwner,
-    active: Option<i32>,
-    is_deleted: bool,
+    pub(super) active: Option<i32>,
+    pub(super) previous: Option<i32>,
+    pub(super) has_canary: bool,
+    pub(super) is_deleted: bool,
 }
 
 async fn insert_component(pool: &sqlx::PgPool, component: &Component) -> Result<(), sqlx::Error> {
@@ -360,9 +338,10 @@ async fn insert_component(pool: &sqlx::PgPool, component: &Component) -> Result<
     Ok(())
 }
 
-async fn find(change: &mut Change, key: &PluginKey) -> Result<Option<Row>, sqlx::Error> {
+pub(super) async fn find(change: &mut Change, key: &PluginKey) -> Result<Option<Row>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select id, owner, active_version, deleted_at is not null as "is_deleted!"
+        r#"select id, owner, active_version, previous_version,
+             canary_version is not null as "has_canary!", deleted_at is not null as "is_deleted!"
            from plugin where tenant_id = $1 and name = $2"#,
         key.tenant.get(),
         key.name.as_str(),
@@ -373,6 +352,8 @@ async fn find(change: &mut Change, key: &PluginKey) -> Result<Option<Row>, sqlx:
         id: row.id,
         owner: PluginOwner::from_stored(&row.owner),
         active: row.active_version,
+        previous: row.previous_version,
+        has_canary: row.has_canary,
         is_deleted: row.is_deleted,
     }))
 }
@@ -427,19 +408,6 @@ async fn insert_version(
     .await
 }
 
-async fn set_active(change: &mut Change, plugin_id: i32, number: i32) -> Result<(), sqlx::Error> {
-    let version = change.version().get();
-    sqlx::query!(
-        "update plugin set active_version = $2, v = $3 where id = $1",
-        plugin_id,
-        number,
-        version,
-    )
-    .execute(change.connection())
-    .await?;
-    Ok(())
-}
-
 /// The subscriptions that get `key` when they name it, wherever they stand: a tenant's own plugin
 /// hides the shared one of the same name.
 async fn users(change: &mut Change, key: &PluginKey) -> Result<Vec<SubscriptionId>, sqlx::Error> {
@@ -460,7 +428,7 @@ async fn users(change: &mut Change, key: &PluginKey) -> Result<Vec<SubscriptionI
     Ok(ids.into_iter().map(SubscriptionId::new).collect())
 }
 
-fn stored_digest(bytes: &[u8]) -> ComponentDigest {
+pub(super) fn stored_digest(bytes: &[u8]) -> ComponentDigest {
     ComponentDigest(
         bytes
             .try_into()

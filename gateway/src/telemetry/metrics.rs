@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::plugins::{PluginMetrics, PluginTimes};
 use crate::domain::attempt::Outcome;
 
 /// Label of [`Metrics::deliveries`].
@@ -26,12 +27,6 @@ impl EncodeLabelValue for Outcome {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&self.as_str(), encoder)
     }
-}
-
-/// Label of [`Metrics::plugin_calls`]: `ok`, or the kind of failure.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CallLabel {
-    pub result: &'static str,
 }
 
 /// Label of [`Metrics::http_requests`].
@@ -60,8 +55,8 @@ pub struct Metrics {
     pub flush_seconds: Histogram,
     pub complete_outcomes: Histogram,
     pub complete_seconds: Histogram,
-    pub plugin_calls: Family<CallLabel, Counter>,
-    pub plugin_call_seconds: Histogram,
+    pub plugins: PluginMetrics,
+    pub plugin_times: PluginTimes,
     pub plugin_bytes_saved: Counter,
     pub plugin_reloads_failed: Counter,
     pub http_requests: Family<RequestLabel, Counter>,
@@ -92,8 +87,8 @@ impl Metrics {
             flush_seconds: Histogram::new(SECONDS),
             complete_outcomes: Histogram::new(SIZES),
             complete_seconds: Histogram::new(SECONDS),
-            plugin_calls: Family::default(),
-            plugin_call_seconds: Histogram::new(SECONDS),
+            plugins: PluginMetrics::default(),
+            plugin_times: PluginTimes::new(&SECONDS),
             plugin_bytes_saved: Counter::default(),
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
@@ -171,14 +166,8 @@ impl Metrics {
     }
 
     fn register_plugins(&self, r: &mut Registry) {
-        let calls = self.plugin_calls.clone();
-        r.register("plugin_calls", "Calls of plugins by result", calls);
-        seconds(
-            r,
-            "plugin_call_duration",
-            "Calls of plugins",
-            &self.plugin_call_seconds,
-        );
+        self.plugins.register(r);
+        self.plugin_times.register(r);
         r.register_with_unit(
             "plugin_saved",
             "Bytes that plugins took off the data",

@@ -202,9 +202,25 @@ impl CallFailure {
         matches!(self, Self::Overloaded | Self::NotReached)
     }
 
-    /// Speaks against the plugin: counts for whoever pauses plugins that fail.
+    /// Speaks against the plugin: counts for whoever pauses plugins that fail. A config
+    /// that is wrong and an event that can't be used are told by plugins that work.
     pub fn is_plugins_fault(&self) -> bool {
-        !self.is_not_asked() && !matches!(self, Self::InputTooLarge { .. } | Self::AgainLater(_))
+        match self {
+            Self::InvalidConfig(_)
+            | Self::UnusableEvent(_)
+            | Self::AgainLater(_)
+            | Self::InputTooLarge { .. }
+            | Self::NotExported { .. }
+            | Self::Overloaded
+            | Self::NotReached => false,
+            Self::Trap(_)
+            | Self::TimedOut { .. }
+            | Self::MemoryLimit { .. }
+            | Self::OutputTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::TooManyDrafts { .. }
+            | Self::InvalidStatus { .. } => true,
+        }
     }
 
     /// Leaves the instance unusable or unfit for the next event.
