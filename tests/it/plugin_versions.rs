@@ -330,9 +330,8 @@ async fn swaps_under_load_fail_no_delivery_and_mix_no_attempt() {
     let started_at = std::time::Instant::now();
     let mut sent = 0;
     for swap in 0..swaps {
-        let to = json!({"version": 1 + swap % 2});
-        let (_, answer) =
-            tokio::join!(send_many(&gateway, 20, &json!(1)), activate(&gateway, &to),);
+        let (to, data) = (json!({"version": 1 + swap % 2}), json!(1));
+        let (_, answer) = tokio::join!(send_many(&gateway, 20, &data), activate(&gateway, &to),);
         answer.expect(200);
         sent += 20;
     }

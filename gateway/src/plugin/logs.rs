@@ -69,10 +69,10 @@ impl PluginLogs {
     pub(super) fn write(&self, key: &PluginKey, place: CallPlace, lines: Vec<LogLine>, cut: u32) {
         let mut books = self.0.lock();
         let last = lines.len().saturating_sub(1);
-        let mut number = books.next;
+        let first = books.next;
         books.next += lines.len() as u64;
         let book = books.of(key);
-        for (index, line) in lines.into_iter().enumerate() {
+        for (number, (index, line)) in (first..).zip(lines.into_iter().enumerate()) {
             book.push(LoggedLine {
                 number,
                 at: place.at,
@@ -82,7 +82,6 @@ impl PluginLogs {
                 cut: if index == last { cut } else { 0 },
                 tenant: place.tenant,
             });
-            number += 1;
         }
     }
 
