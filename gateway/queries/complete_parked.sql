@@ -4,12 +4,12 @@
 -- Guarantee: a row goes in the same statement that writes its final outcome. A row that somebody
 -- cancelled meanwhile is not brought back. $13 as in complete_lane.sql.
 with made as (
-  insert into attempt (event_id, subscription_id, lane, at, number, outcome, status, duration_ms, node_id, run_id, address, note, is_final)
+  insert into attempt (event_id, subscription_id, lane, at, number, outcome, status, duration_ms, node_id, run_id, address, note, is_final, body_sha256)
   select a.event_id, a.subscription_id, ((a.event_id >> 13) & 255)::smallint, a.at, a.number, a.outcome, a.status, a.duration_ms, $1, a.run_id,
-         a.address::inet, a.note, a.is_final
+         a.address::inet, a.note, a.is_final, a.body_sha256
   from unnest($2::bigint[], $3::int[], $4::timestamptz[], $5::smallint[], $6::smallint[], $7::smallint[], $8::int[], $9::int[],
-              $10::text[], $11::bytea[], $12::boolean[])
-       as a (event_id, subscription_id, at, number, outcome, status, duration_ms, run_id, address, note, is_final)
+              $10::text[], $11::bytea[], $12::boolean[], $21::bytea[])
+       as a (event_id, subscription_id, at, number, outcome, status, duration_ms, run_id, address, note, is_final, body_sha256)
   where not $13::boolean or not exists (
     select from attempt o
     where o.lane = ((a.event_id >> 13) & 255)::smallint and o.event_id = a.event_id and o.subscription_id = a.subscription_id

@@ -5,6 +5,7 @@
 //! an event.
 
 mod adapters;
+mod lives;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,15 +25,18 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
+use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
+use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
+use crate::ingest::notices::Notices;
+use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
 use crate::log::{Log, LogConfig, LogParts};
@@ -41,7 +45,7 @@ use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
 use crate::store::feed::Feed;
 use crate::store::preflight::{self, Safety};
-use crate::store::seal::{self, Sealer};
+use crate::store::seal::Sealer;
 use crate::store::{Store, migrate};
 use crate::telemetry::metrics::Metrics;
 
@@ -106,19 +110,12 @@ impl Gateway {
 
         let (embedded, database) = database(&settings, machine).await?;
         let pool = pool(&settings, database.clone()).await?;
-        let master = seal::MasterKey::new(*keys.master.bytes());
-        let sealer = Sealer::new(1, &master);
+        let sealer = Sealer::new(1, &keys.master);
         let feed = Feed::start(pool.clone(), sealer.clone(), clock.clone()).await?;
         let node = crate::log::join(&pool, &address.to_string()).await?;
         feed.announce_as(node).await?;
         shutdown.spawn("feed", feed.clone().run(shutdown.soft()));
-        let store = Store::new(
-            pool.clone(),
-            sealer,
-            feed,
-            clock.clone(),
-            adapters::randomness(&random),
-        );
+        let store = Store::new(pool.clone(), sealer, feed, clock.clone(), random.clone());
 
         let (ready, work) = mpsc::channel(READY_BATCHES);
         let core = Core {
@@ -132,9 +129,20 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
-        let claims = ClaimSigner::new(&master, public_url, settings.retention.events);
-        let delivery = core.delivery(&log, plugins.pipeline(claims.clone()), work);
+        let origin = Origin::new(public_url.clone());
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
+        let notices = lives::notices(&core.store, &log, &shutdown);
+        let pipeline = plugins.pipeline(claims.clone());
+        let told = Told {
+            notices,
+            origin,
+            ready: work,
+        };
+        let delivery = core.delivery(&log, pipeline, told);
+        let expiring = lives::expire(core.store.clone(), shutdown.soft());
+        shutdown.spawn("expiry", expiring);
 
+        core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
         let serving =
@@ -202,6 +210,13 @@ struct Core<'a> {
     random: Random,
     metrics: Metrics,
     shutdown: Shutdown,
+}
+
+/// What the engine needs beside the core.
+struct Told {
+    notices: Notices,
+    origin: Origin,
+    ready: mpsc::Receiver<Vec<Work>>,
 }
 
 impl Core<'_> {
@@ -298,42 +313,64 @@ impl Core<'_> {
             rules: ApiRules {
                 admin_key: Some(crate::store::keys::hash(admin_key.expose())),
                 max_body_bytes: self.settings.server.max_body_bytes,
+                body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
             },
+            write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
         })
     }
 
-    fn delivery(
-        &self,
-        log: &Log,
-        pipeline: crate::plugin::Pipeline,
-        ready: mpsc::Receiver<Vec<Work>>,
-    ) -> Delivery {
+    fn sender(&self) -> Sender {
+        let targets = &self.settings.delivery.targets;
+        Sender::new(SenderParts {
+            guard: Guard::new(targets.clone()),
+            lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
+            roots: system_roots(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    fn jobs(&self, plugins: &Plugins, claims: &ClaimSigner, node: NodeId) {
+        let pipeline = plugins.pipeline(claims.clone());
+        let jobs = Jobs::new(JobParts {
+            store: self.store.clone(),
+            plugins: plugins.clone(),
+            claims: claims.clone(),
+            node,
+            aside: adapters::aside(Aside {
+                sender: self.sender(),
+                transform: Arc::new(adapters::PluginTransform(pipeline)),
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+            }),
+        });
+        self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
+    }
+
+    fn delivery(&self, log: &Log, pipeline: crate::plugin::Pipeline, told: Told) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
             max_in_flight: settings.max_in_flight.get(),
             ..DeliveryConfig::default().bounds
         };
-        let sender = Sender::new(SenderParts {
-            guard: Guard::new(settings.targets.clone()),
-            lookup: Arc::new(SystemLookup::new(settings.targets.allow_private_networks)),
-            roots: system_roots(),
-            clock: self.clock.clone(),
-        });
+        let sender = self.sender();
         let pulse = log.pulse();
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
             },
-            ready,
+            ready: told.ready,
+            origin: told.origin,
             outside: Outside {
                 subscriptions: Arc::new(adapters::CatalogSubscriptions(
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone()),
+                disable: lives::disable(self.store.clone(), told.notices.clone()),
+                notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
+                conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
             },
             sender,
@@ -420,7 +457,11 @@ async fn database(
     let options = PgConnectOptions::from_str(&url)
         .context("DATABASE_URL is not the address of a Postgres database")?
         .application_name("hookgate")
-        .options([("search_path", "hookgate")]);
+        .options([
+            ("search_path", "hookgate"),
+            // Compiling a plan takes longer than any of the short statements here.
+            ("jit", "off"),
+        ]);
     let safety = if settings.database.allow_unsafe {
         Safety::UnsafeAllowed
     } else {

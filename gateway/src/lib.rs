@@ -9,6 +9,7 @@ pub mod domain;
 pub mod embedded;
 pub mod http;
 pub mod ingest;
+pub mod jobs;
 pub mod lifecycle;
 pub mod log;
 pub mod plugin;

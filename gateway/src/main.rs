@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use hookgate::app::Machine;
 use hookgate::cli;
 use hookgate::config::Environment;
@@ -35,20 +35,30 @@ enum Command {
     Listen(cli::listen::ListenArgs),
     /// Send one event
     Send(cli::send::SendArgs),
-    /// Look at events
+    /// Look at events, erase their data
     Events(cli::events::EventsArgs),
-    /// Look at deliveries, retry and cancel them
+    /// Look at deliveries, retry, cancel and verify them
     Deliveries(cli::deliveries::DeliveriesArgs),
-    /// Look at subscriptions and change them
+    /// Look at subscriptions, change them, replay their events
     Subscriptions(cli::subscriptions::SubscriptionsArgs),
+    /// Look at long work: backtests, replays, erasures; watch and cancel it
+    Jobs(cli::jobs::JobsArgs),
     /// Make, list and revoke API keys
     Keys(cli::keys::KeysArgs),
     /// Build plugins, try them out and bring them to a gateway
     Plugin(cli::plugin::PluginArgs),
+    /// Check a gateway against the REST Hooks checklist, row by row
+    Conformance(cli::conformance::ConformanceArgs),
     /// What is missing or unsafe on this machine, and how to mend it
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database
     Db(cli::db::DbArgs),
+    /// Write a settings file that explains itself
+    Init(cli::init::InitArgs),
+    /// Print completions for bash, zsh, fish and other shells
+    Completions(cli::completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(cli::man::ManArgs),
     /// Compile a component from standard input to standard output
     #[command(hide = true)]
     CompileWorker {
@@ -100,12 +110,21 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Events(arguments) => cli::events::run(arguments).await,
         Command::Deliveries(arguments) => cli::deliveries::run(arguments).await,
         Command::Subscriptions(arguments) => cli::subscriptions::run(arguments).await,
+        Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
+        Command::Conformance(arguments) => {
+            cli::conformance::run(arguments, hookgate::app::system_clock()).await
+        }
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)
         }
+        Command::Init(arguments) => cli::init::run(&arguments),
+        Command::Completions(arguments) => {
+            Ok(cli::completions::run(&arguments, Arguments::command())?)
+        }
+        Command::Man(arguments) => cli::man::run(&arguments, Arguments::command()),
         Command::CompileWorker { .. } | Command::Supervisor(_) => {
             unreachable!("the hidden commands never get a runtime")
         }

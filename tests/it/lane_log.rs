@@ -2,136 +2,22 @@
 //! to sessions and nodes, and ends in exactly one outcome.
 
 use std::collections::HashSet;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hookgate::domain::attempt::{Attempt, Outcome};
-use hookgate::domain::clock::{Clock, Timestamp};
-use hookgate::domain::ids::{ConfigVersion, DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
+use hookgate::domain::attempt::Outcome;
+use hookgate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use hookgate::log::work::{After, ParkReason, Work};
-use hookgate::log::{
-    AppendError, Appended, CancelError, Idempotency, Log, LogConfig, LogParts, NewEvent, Retried,
-};
-use hookgate::telemetry::metrics::Metrics;
+use hookgate::log::{AppendError, Appended, CancelError, Log, NewEvent, Retried};
 use hookgate_tests::wait::until;
 use hookgate_tests::{Cluster, Database, Durability, fresh_database};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgPool};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-fn clock() -> Clock {
-    Clock::new(|| Timestamp::from(time::OffsetDateTime::now_utc()))
-}
-
-fn options(database: &Database) -> PgConnectOptions {
-    PgConnectOptions::from_str(&database.url)
-        .unwrap()
-        .options([("search_path", "hookgate")])
-}
-
-/// A log without an engine: the test takes the work itself.
-struct Node {
-    log: Log,
-    id: NodeId,
-    ready: mpsc::Receiver<Vec<Work>>,
-    _config: watch::Sender<ConfigVersion>,
-}
-
-async fn node(database: &Database, ready_batches: usize) -> Node {
-    let pool = database.pool().await;
-    let id = hookgate::log::join(&pool, "test").await.unwrap();
-    let (sender, ready) = mpsc::channel(ready_batches);
-    let (config, config_seen) = watch::channel(ConfigVersion::new(0));
-    let log = Log::start(LogParts {
-        database: options(database),
-        pool,
-        clock: clock(),
-        metrics: Metrics::new(),
-        node: id,
-        config_seen,
-        ready: sender,
-        config: LogConfig::default(),
-    })
-    .await
-    .unwrap();
-    Node {
-        log,
-        id,
-        ready,
-        _config: config,
-    }
-}
-
-fn event(targets: &[i32]) -> NewEvent {
-    NewEvent {
-        tenant: TenantId::new(1),
-        event_type: "a.b".into(),
-        attributes: Default::default(),
-        data: r#"{"a": 1}"#.into(),
-        targets: targets.iter().copied().map(SubscriptionId::new).collect(),
-        parked: Vec::new(),
-        idempotency: None,
-    }
-}
-
-fn keyed(key: u64, body: u8) -> NewEvent {
-    let mut key_hash = [0; 32];
-    key_hash[..8].copy_from_slice(&key.to_be_bytes());
-    NewEvent {
-        idempotency: Some(Idempotency {
-            key_hash,
-            body_hash: [body; 32],
-        }),
-        ..event(&[1])
-    }
-}
-
-fn attempt(work: &Work, outcome: Outcome) -> Attempt {
-    Attempt {
-        number: work.number,
-        started_at: clock().now(),
-        duration: Duration::from_millis(3),
-        outcome,
-        status: Some(200),
-        address: Some([127, 0, 0, 1].into()),
-        note: None,
-    }
-}
-
-fn deliver(work: Work) {
-    let made = attempt(&work, Outcome::Accepted);
-    work.ticket.finish(made, None, After::Final);
-}
-
-fn id_of(appended: &Appended) -> EventId {
-    match appended {
-        Appended::Stored { id, .. } | Appended::Duplicate { id } | Appended::OtherBody { id } => {
-            *id
-        }
-    }
-}
-
-async fn store(log: &Log, event: NewEvent) -> EventId {
-    id_of(&log.append(vec![event]).await.unwrap()[0])
-}
-
-async fn count(pool: &PgPool, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(pool).await.unwrap()
-}
-
-const UNBALANCED: &str = "select count(*) from event e cross join lateral unnest(e.targets || e.keyed) as t (id)
-    where not exists (select from attempt a where a.lane = e.lane and a.event_id = e.id and a.subscription_id = t.id and a.is_final)";
-
-/// Every delivery has its final outcome and nothing waits.
-async fn balanced(pool: &PgPool) {
-    until("the account balances", || async {
-        let open = count(pool, UNBALANCED).await + count(pool, "select count(*) from parked").await;
-        (open == 0).then_some(())
-    })
-    .await;
-}
+use crate::log_node::{
+    attempt, balanced, clock, count, deliver, event, id_of, keyed, node, options, store,
+};
 
 async fn checkpoint_past(pool: &PgPool, event: EventId) {
     until("the checkpoint moves", || async {
@@ -586,12 +472,12 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "complete_lane",
             include_str!("../../gateway/queries/complete_lane.sql"),
-            19,
+            20,
         ),
         (
             "complete_parked",
             include_str!("../../gateway/queries/complete_parked.sql"),
-            20,
+            21,
         ),
         (
             "recover",

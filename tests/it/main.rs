@@ -4,21 +4,41 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod backtest;
 mod bad_input;
+mod buckets;
 mod cloudevents;
+mod conformance;
 mod crash;
 mod embedded;
+mod erasure;
 mod events;
+mod filters;
+mod formats;
+mod frozen_node;
 mod github_payloads;
 mod harness;
+mod idempotency_days;
 mod lane_log;
+mod lifetimes;
+mod listener;
 mod load;
+mod log_node;
+mod notices;
 mod openapi;
 mod plugin_folder;
+mod plugin_golden;
+mod plugin_kit;
+mod plugin_runs;
 mod plugins;
 mod preflight;
+mod replay;
+mod retention;
 mod retries;
 mod smoke;
+mod statements;
 mod structure;
 mod subscriptions;
 mod two_nodes;
+mod verification;
+mod verify;

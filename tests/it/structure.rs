@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 9] = [
     // Above `app`: `serve` and `demo` start it.
     &["cli"],
     &["app"],
-    &["http", "ui", "delivery"],
+    &["http", "ui", "delivery", "jobs"],
     &["ingest", "plugin"],
     &["log", "store", "embedded"],
     &["config"],

@@ -21,7 +21,14 @@ async fn what_was_read_can_be_written_back() {
     assert_eq!(read.get("secret"), None);
     assert_eq!(read["delivery"]["headers"], json!({"x-team": "ops"}));
     let object = read.as_object_mut().unwrap();
-    for given in ["id", "state", "state_reason", "created_at", "updated_at"] {
+    for given in [
+        "id",
+        "state",
+        "state_reason",
+        "public_key",
+        "created_at",
+        "updated_at",
+    ] {
         object.remove(given);
     }
     let written = api.put(&path, &read).await.expect(200);

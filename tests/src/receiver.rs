@@ -31,10 +31,16 @@ pub enum Reply {
     Body(u16, Bytes),
     /// This status with `Retry-After` in seconds, rounded down.
     RetryAfter(u16, Duration),
+    /// This status with these headers.
+    Headers(u16, Vec<(&'static str, String)>),
+    /// A 200 that brings the `X-Hook-Secret` back that came.
+    EchoSecret,
     /// A redirect to this address.
     Redirect(String),
     /// A 200 after a while.
     Slow(Duration),
+    /// This status after a while.
+    Late(u16, Duration),
     /// Never.
     Hang,
     /// The connection is reset once the request has been read.
@@ -44,6 +50,7 @@ pub enum Reply {
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Receipt {
+    pub method: String,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -158,6 +165,15 @@ impl Receiver {
         receipts
     }
 
+    /// The same without the first `skipped`.
+    pub async fn verified_from(&self, skipped: usize) -> Vec<Receipt> {
+        let receipts = self.received(skipped + 1).await.split_off(skipped);
+        for receipt in &receipts {
+            self.verify(receipt);
+        }
+        receipts
+    }
+
     /// # Panics
     /// Where the signature is not in order, or nobody subscribed with this path.
     pub fn verify(&self, receipt: &Receipt) {
@@ -197,10 +213,12 @@ impl Receipt {
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         match &self.replied {
-            Reply::Status(status) | Reply::Body(status, _) | Reply::RetryAfter(status, _) => {
-                (200..300).contains(status)
-            }
-            Reply::Slow(_) => true,
+            Reply::Status(status)
+            | Reply::Body(status, _)
+            | Reply::Headers(status, _)
+            | Reply::RetryAfter(status, _)
+            | Reply::Late(status, _) => (200..300).contains(status),
+            Reply::Slow(_) | Reply::EchoSecret => true,
             Reply::Redirect(_) | Reply::Hang | Reply::Reset => false,
         }
     }
@@ -275,7 +293,9 @@ async fn reply(
         return Err(ResetConnection);
     };
     let reply = state.next_reply();
+    let secret = head.headers.get("x-hook-secret").cloned();
     state.receipts.lock().push(Receipt {
+        method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body: body.to_bytes(),
@@ -289,6 +309,18 @@ async fn reply(
             answer(status, Bytes::new()),
             ("retry-after", &pause.as_secs().to_string()),
         )),
+        Reply::Headers(status, headers) => {
+            let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+            Ok(headers.fold(answer(status, Bytes::new()), with_header))
+        }
+        Reply::EchoSecret => {
+            let secret = secret.as_ref().and_then(|secret| secret.to_str().ok());
+            let secret = secret.unwrap_or_default();
+            Ok(with_header(
+                answer(200, Bytes::new()),
+                ("x-hook-secret", secret),
+            ))
+        }
         Reply::Redirect(target) => Ok(with_header(
             answer(302, Bytes::new()),
             ("location", &target),
@@ -296,6 +328,10 @@ async fn reply(
         Reply::Slow(pause) => {
             tokio::time::sleep(pause).await;
             Ok(answer(200, Bytes::new()))
+        }
+        Reply::Late(status, pause) => {
+            tokio::time::sleep(pause).await;
+            Ok(answer(status, Bytes::new()))
         }
         Reply::Hang => match std::future::pending::<Infallible>().await {},
         Reply::Reset => {

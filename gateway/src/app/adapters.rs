@@ -8,19 +8,20 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::delivery::transform::{
-    Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform,
-};
-use crate::delivery::{Disable, Subscriptions};
+use crate::delivery::aside::{self, Aside};
+use crate::delivery::{Subscriptions, Transform};
+use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
-use crate::domain::subscription::{State, Subscription};
+use crate::domain::subscription::Subscription;
+use crate::http::verify::WriteBody;
+use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
-use crate::plugin::{self, Pipeline};
+use crate::plugin::Pipeline;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
-use crate::store::{Randomness, Store};
 
 /// The delivery engine's view of the configuration.
 pub(super) struct CatalogSubscriptions(pub(super) Catalog);
@@ -41,61 +42,32 @@ impl Transform for PluginTransform {
         events: Vec<Arc<Event>>,
     ) -> BoxFuture<'static, Vec<Prepared>> {
         let pipeline = self.0.clone();
-        async move {
-            let prepared = pipeline.run(&subscription, events).await;
-            prepared.into_iter().map(translate).collect()
-        }
-        .boxed()
+        async move { pipeline.run(&subscription, events).await }.boxed()
     }
 }
 
-fn translate(prepared: plugin::Prepared) -> Prepared {
-    let result = match prepared.result {
-        plugin::PipelineResult::Deliver(outgoing) => PipelineResult::Deliver(Outgoing {
-            content_type: outgoing.content_type,
-            data: outgoing.data,
-            headers: outgoing.headers,
-        }),
-        plugin::PipelineResult::Drop { reason } => PipelineResult::Drop { reason },
-        plugin::PipelineResult::Failed {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry,
-        } => PipelineResult::Failed(PluginFailure {
-            plugin,
-            kind,
-            reason,
-            on_error,
-            retry: retry.map(|when| match when {
-                plugin::Retry::Soon => RetryWhen::Soon,
-                plugin::Retry::BySchedule => RetryWhen::BySchedule,
-            }),
-        }),
-    };
-    Prepared {
-        result,
-        ran: prepared.ran,
-    }
-}
-
-/// Disables a subscription whose receiver is gone.
-pub(super) fn disable(store: Store) -> Disable {
-    Arc::new(move |subscription, reason| {
-        let store = store.clone();
+/// Deliveries to another URL, for jobs.
+pub(super) fn aside(aside: Aside) -> SendAside {
+    let aside = Arc::new(aside);
+    Arc::new(move |subscription, event, target| {
+        let aside = aside.clone();
         async move {
-            if let Err(error) = store.set_state(subscription, State::Disabled, reason).await {
-                warn!(%subscription, %error, "subscription could not be disabled");
+            let sent = aside.send(subscription, event, &target).await;
+            AsideReport {
+                outcome: sent.outcome.as_str(),
+                status: sent.status,
+                reason: sent.reason,
             }
         }
         .boxed()
     })
 }
 
-pub(super) fn randomness(random: &Random) -> Randomness {
-    let random = random.clone();
-    Arc::new(move |bytes| random.fill(bytes))
+/// The bodies of deliveries, for the API to compare with.
+pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
+    Arc::new(move |subscription, event, outgoing| {
+        aside::body(subscription, event, outgoing, (&clock, &random))
+    })
 }
 
 /// The net below the database's notifications: where a beat saw a newer configuration, it is

@@ -1,17 +1,22 @@
-//! `hookgate events`: what was accepted.
+//! `hookgate events`: what was accepted, and erasing its data.
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::client::{Client, ClientArgs};
+use super::jobs;
 use super::output::{Column, Output};
 use super::query::Query;
 
-/// Look at events.
+/// Look at events, erase their data.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hookgate events list --type 'invoice.*'
-  hookgate events get evt_…          # with its deliveries")]
+  hookgate events get evt_…          # with its deliveries
+  hookgate events erase evt_…        # its data; that it existed stays
+  hookgate events erase --tenant acme --confirm acme")]
 pub struct EventsArgs {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +32,23 @@ enum Command {
     List(ListArgs),
     /// Show one with its deliveries.
     Get { id: String },
+    /// Erase the data of one, or of all of a tenant as a job. This cannot be undone.
+    Erase(EraseArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["id", "tenant"])))]
+struct EraseArgs {
+    id: Option<String>,
+    /// All events of this tenant.
+    #[arg(long, requires = "confirm")]
+    tenant: Option<String>,
+    /// The tenant's name once more.
+    #[arg(long, value_name = "TENANT", requires = "tenant")]
+    confirm: Option<String>,
+    /// Only events accepted before: 720h, or 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME", requires = "tenant")]
+    until: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,8 +91,24 @@ pub async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
             let reply = client.get(&format!("/v1/events/{id}")).await?;
             args.output.item(&reply)?;
         }
+        Command::Erase(erase) => return erase.run(&client, args.output).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl EraseArgs {
+    async fn run(self, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
+        if let Some(id) = self.id {
+            let reply = client.delete(&format!("/v1/events/{id}")).await?;
+            output.done(&reply, &format!("{id}  its data is erased"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let tenant = self.tenant.unwrap_or_default();
+        let body = json!({"confirm": self.confirm, "until": self.until});
+        let path = format!("/v1/tenants/{tenant}/erase");
+        let reply = client.post(&path, &body).await?;
+        jobs::end(client, reply, output, false).await
+    }
 }
 
 impl ListArgs {

@@ -3,14 +3,14 @@
 use url::form_urlencoded::Serializer;
 
 pub(super) struct Query {
-    path: &'static str,
+    path: String,
     parameters: Serializer<'static, String>,
 }
 
 impl Query {
-    pub(super) fn of(path: &'static str) -> Self {
+    pub(super) fn of(path: impl Into<String>) -> Self {
         Self {
-            path,
+            path: path.into(),
             parameters: Serializer::new(String::new()),
         }
     }
@@ -25,7 +25,7 @@ impl Query {
     pub(super) fn finish(mut self) -> String {
         let parameters = self.parameters.finish();
         if parameters.is_empty() {
-            self.path.to_owned()
+            self.path
         } else {
             format!("{}?{parameters}", self.path)
         }

@@ -40,6 +40,8 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Longest wait for a request's headers.
     pub header_timeout: Duration,
+    /// Longest wait for a request's whole body.
+    pub body_timeout: Duration,
     /// Connections open at once; the next one waits.
     pub max_connections: NonZeroUsize,
 }
@@ -91,6 +93,8 @@ pub struct DeliveryConfig {
     pub targets: TargetRules,
     /// For subscriptions that name none.
     pub retry_schedule: RetrySchedule,
+    /// A subscription of which nothing was accepted for so long is disabled.
+    pub disable_after: Duration,
 }
 
 /// Where plugins come from and how many run at once. Section `[plugins]`.
@@ -167,12 +171,14 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
     let public_url = reader.optional("server.public_url", public_url);
     let max_body_bytes = reader.required("server.max_body_bytes", bytes(KIBIBYTE, 8 * MEBIBYTE));
     let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 60));
+    let body_timeout = reader.required("server.body_timeout", duration(SECOND, SECOND * 600));
     let max_connections = reader.required("server.max_connections", count(1_000_000));
     Some(ServerConfig {
         listen: listen?,
         public_url: public_url?,
         max_body_bytes: max_body_bytes?,
         header_timeout: header_timeout?,
+        body_timeout: body_timeout?,
         max_connections: max_connections?,
     })
 }
@@ -244,6 +250,10 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
         })?;
         RetrySchedule::new(waits).map_err(|error| error.to_string())
     });
+    let disable_after = reader.required(
+        "delivery.disable_after",
+        duration(SECOND, SECOND * 86_400 * 365),
+    );
     Some(DeliveryConfig {
         limits: limits?,
         max_in_flight: max_in_flight?,
@@ -256,6 +266,7 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
                 .collect(),
         },
         retry_schedule: retry_schedule?,
+        disable_after: disable_after?,
     })
 }
 

@@ -7,9 +7,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
 
+use super::cloudevents;
 use crate::domain::event::{Attributes, Event, is_json};
 use crate::domain::subscription::Format;
+use crate::domain::tenant::TenantName;
 
 /// Data as it is to go out: the event's own, or what its plugins made of it. What calls itself
 /// JSON is JSON: `ingest` and the pipeline have seen to it.
@@ -19,11 +22,12 @@ pub struct Content<'a> {
     pub data: &'a Bytes,
 }
 
-/// A body and its media type.
+/// A body, its media type, and the headers that belong to its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     pub content_type: Box<str>,
     pub bytes: Bytes,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Body {
@@ -31,21 +35,38 @@ impl Body {
         Self {
             content_type: Attributes::DEFAULT_CONTENT_TYPE.into(),
             bytes: bytes.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// The data as it is. An event without data has to be told apart from one that never arrived.
+    fn data(content: Content<'_>) -> Self {
+        if content.data.is_empty() {
+            return Self::json(Bytes::from_static(b"null"));
+        }
+        Self {
+            content_type: content.content_type.into(),
+            bytes: content.data.clone(),
+            headers: Vec::new(),
         }
     }
 }
 
 /// The body of one delivery in the subscription's format.
 #[must_use]
-pub fn write(format: Format, event: &Event, content: Content<'_>) -> Body {
+pub fn write(format: Format, event: &Event, content: Content<'_>, tenant: &TenantName) -> Body {
     match format {
-        // An event without data has to be told apart from one that never arrived.
-        Format::Raw if content.data.is_empty() => Body::json(Bytes::from_static(b"null")),
-        Format::Raw => Body {
-            content_type: content.content_type.into(),
-            bytes: content.data.clone(),
-        },
+        Format::Raw => Body::data(content),
         Format::Event => Body::json(envelope(event, content)),
+        Format::CloudEventsStructured => Body {
+            content_type: cloudevents::MEDIA_TYPE.into(),
+            bytes: cloudevents::structured(event, content, tenant).into(),
+            headers: Vec::new(),
+        },
+        Format::CloudEventsBinary => Body {
+            headers: cloudevents::headers(event, content, tenant),
+            ..Body::data(content)
+        },
     }
 }
 
@@ -80,7 +101,7 @@ fn envelope(event: &Event, Content { content_type, data }: Content<'_>) -> Vec<u
     text
 }
 
-fn write_string(text: &mut Vec<u8>, value: &str) {
+pub(super) fn write_string(text: &mut Vec<u8>, value: &str) {
     serde_json::to_writer(text, value).expect("a string can be written into memory");
 }
 
@@ -114,7 +135,7 @@ mod tests {
     }
 
     fn parsed(event: &Event, content: Content<'_>) -> Value {
-        let body = write(Format::Event, event, content);
+        let body = write(Format::Event, event, content, &TenantName::unnamed());
         assert_eq!(&*body.content_type, "application/json");
         serde_json::from_slice(&body.bytes).unwrap()
     }
@@ -142,7 +163,12 @@ mod tests {
             b" [ ] ",
         ] {
             let event = event(None, data);
-            let body = write(Format::Event, &event, original(&event));
+            let body = write(
+                Format::Event,
+                &event,
+                original(&event),
+                &TenantName::unnamed(),
+            );
             let inside = body.bytes.windows(data.len()).any(|window| window == data);
             assert!(inside, "{:?}", body.bytes);
         }
@@ -169,7 +195,7 @@ mod tests {
             content_type: "text/csv",
             data: &Bytes::from_static(b"a,b"),
         };
-        let body = write(Format::Raw, &event, csv);
+        let body = write(Format::Raw, &event, csv, &TenantName::unnamed());
         assert_eq!(
             (&*body.content_type, &*body.bytes),
             ("text/csv", &b"a,b"[..])
@@ -181,7 +207,12 @@ mod tests {
         for content_type in [None, Some("text/plain")] {
             let event = event(content_type, b"");
             assert_eq!(parsed(&event, original(&event))["data"], Value::Null);
-            let raw = write(Format::Raw, &event, original(&event));
+            let raw = write(
+                Format::Raw,
+                &event,
+                original(&event),
+                &TenantName::unnamed(),
+            );
             assert_eq!(&*raw.bytes, b"null");
         }
     }

@@ -8,17 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
+use super::handshake::{self, Conclude, Origin};
 use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
 use super::sender::{Route, Sender, Sent};
-use super::transform::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen, Transform};
+use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
-use crate::domain::ids::{ConfigVersion, SubscriptionId};
+use crate::domain::ids::{ConfigVersion, DeliveryId, SubscriptionId, TenantId};
+use crate::domain::notice::Notice;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::plugin::OnError;
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
 use crate::domain::random::Random;
 use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
 use crate::domain::subscription::Subscription;
@@ -28,6 +33,9 @@ use crate::telemetry::metrics::{Metrics, OutcomeLabel};
 /// Disables a subscription, with a reason for its owner.
 pub type Disable =
     Arc<dyn Fn(SubscriptionId, &'static str) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Tells a tenant what became of something of its own; never waits.
+pub type Notify = Arc<dyn Fn(TenantId, Notice) + Send + Sync>;
 
 /// Wait before an event is handed to its plugins again that were not to blame.
 const SOON: Duration = Duration::from_secs(2);
@@ -67,15 +75,18 @@ pub(super) struct Courier {
     pub(super) sender: Sender,
     pub(super) transform: Arc<dyn Transform>,
     pub(super) disable: Disable,
+    pub(super) conclude: Conclude,
+    pub(super) origin: Origin,
     pub(super) context: Context,
 }
 
 /// What every step needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) metrics: Metrics,
+    pub(super) notify: Notify,
     pub(super) default_schedule: RetrySchedule,
 }
 
@@ -87,6 +98,10 @@ impl Courier {
         subscription: &Arc<Subscription>,
         batch: Vec<Waiting<Item>>,
     ) -> Vec<Waiting<Item>> {
+        // A handshake has nothing for plugins to look at.
+        let (mut passed, batch): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|waiting| handshake::is_handshake(&waiting.item.work.event));
         let started = Started::now(&self.context.clock);
         let events = batch
             .iter()
@@ -94,7 +109,6 @@ impl Courier {
             .collect();
         let results = self.transform.run(subscription.clone(), events).await;
         let mut runs = Runs::new(subscription.version);
-        let mut passed = Vec::with_capacity(batch.len());
         for (mut waiting, Prepared { result, ran }) in batch.into_iter().zip(results) {
             let run = runs.of(ran);
             match result {
@@ -137,15 +151,22 @@ impl Courier {
             subscription,
             &work.event,
             outgoing.as_ref(),
+            (Some(&self.origin), &context.random),
             started.at,
-            &context.random,
         );
+        let is_handshake = handshake::is_handshake(&work.event);
+        let request = if is_handshake {
+            handshake::request(subscription, request, &self.origin)
+        } else {
+            request
+        };
         let route = Route {
             tenant: subscription.tenant,
             target,
         };
+        let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
-        let sent = {
+        let mut sent = {
             let _in_flight = InFlight(&context.metrics);
             self.sender
                 .send(route, request, subscription.policy.timeout)
@@ -153,12 +174,22 @@ impl Courier {
         };
         let took = started.since.elapsed();
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
+        let verdict = is_handshake.then(|| handshake::judge(subscription, &mut sent, &self.origin));
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
-        let attempt = started.attempt(work.number, sent);
+        if next == Next::Dead {
+            context.tell_dead(&work, &sent);
+        }
+        let attempt = Attempt {
+            body_hash: Some(body_hash),
+            ..started.attempt(work.number, sent)
+        };
         context.finish(work, attempt, run, after(next));
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;
+        }
+        if let Some(verdict) = verdict {
+            (self.conclude)(subscription.id, verdict).await;
         }
         Some(report)
     }
@@ -190,14 +221,16 @@ impl Context {
         run: Arc<Run>,
     ) {
         let reason = format!("{}: {} ({})", failure.plugin, failure.reason, failure.kind);
-        let sent = Sent {
-            outcome: Outcome::PluginFailed,
-            status: None,
-            address: None,
-            retry_after: None,
-            reason: Some(reason),
-            excerpt: None,
-        };
+        if failure.retry.is_none() {
+            let (plugin, reason) = (failure.plugin.to_string().into(), reason.as_str().into());
+            self.tell(&work, |delivery| Notice::PluginFailed {
+                delivery,
+                plugin,
+                reason,
+            });
+        }
+        let mut sent = Sent::of(Outcome::PluginFailed);
+        sent.reason = Some(reason);
         let by_schedule = || after(self.next(subscription, &work, &sent));
         let after = match (failure.retry, failure.on_error) {
             (Some(RetryWhen::Soon), _) => {
@@ -217,6 +250,22 @@ impl Context {
         };
         let attempt = started.attempt(work.number, sent);
         self.finish(work, attempt, Some(run), after);
+    }
+
+    fn tell_dead(&self, work: &Work, sent: &Sent) {
+        self.tell(work, |delivery| Notice::DeliveryDead {
+            delivery,
+            attempts: work.number,
+            outcome: sent.outcome,
+            status: sent.status,
+        });
+    }
+
+    /// Trouble with a notice is no notice: it would never end.
+    fn tell(&self, work: &Work, notice: impl FnOnce(DeliveryId) -> Notice) {
+        if !work.event.event_type.starts_with(OWN_PREFIX) {
+            (self.notify)(work.event.tenant, notice(work.ticket.delivery()));
+        }
     }
 
     fn next(&self, subscription: &Subscription, work: &Work, sent: &Sent) -> Next {

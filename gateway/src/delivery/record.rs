@@ -39,6 +39,7 @@ impl Started {
             outcome: sent.outcome,
             status: sent.status,
             address: sent.address,
+            body_hash: None,
             note: has_note.then_some(Note {
                 reason: sent.reason,
                 excerpt: sent.excerpt,
@@ -60,6 +61,7 @@ impl Started {
             outcome,
             status: None,
             address: None,
+            body_hash: None,
             note: Some(Note {
                 reason: Some(reason),
                 excerpt: None,

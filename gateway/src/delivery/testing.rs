@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::{ConfigVersion, EventId, LaneId, SubscriptionId, TenantId};
-use crate::domain::secret::SigningSecret;
+use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::{DeliveryPolicy, State, Subscription};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::tenant::TenantName;
@@ -20,9 +20,13 @@ pub(super) fn subscription(target: &str) -> Subscription {
         state: State::Active,
         event_types: vec!["*".parse().unwrap()],
         target: Some(TargetUrl::from_stored(target).unwrap()),
+        filters: crate::domain::filter::Filters::default(),
         plugins: Vec::new(),
         policy: DeliveryPolicy::default(),
-        secrets: vec![Arc::new(SigningSecret::from_bytes(&[1; 32]).unwrap())],
+        verification: crate::domain::verification::Verification::None,
+        allowed_rate: None,
+        expires_at: None,
+        secrets: vec![Arc::new(SigningKey::new(Scheme::V1, [1; 32]))],
         version: ConfigVersion::new(1),
     }
 }

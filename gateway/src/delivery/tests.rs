@@ -11,13 +11,13 @@ use tokio::net::TcpListener;
 use super::guard::Guard;
 use super::resolver::SystemLookup;
 use super::sender::SenderParts;
-use super::transform::{Outgoing, PipelineResult, PluginFailure, Prepared};
 use super::*;
 use crate::domain::attempt::{AttemptNumber, Outcome};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, LaneId, TenantId};
 use crate::domain::plugin::{OnError, PluginUse};
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared};
 use crate::domain::subscription::State;
 use crate::domain::target_url::{TargetRules, TargetUrl};
 use crate::log::work::{After, Completion, Origin, ParkReason, Ticket};
@@ -162,13 +162,17 @@ impl Bench {
         });
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
+        let url = url::Url::parse("https://gate.example/").unwrap();
         let delivery = Delivery::start(DeliveryParts {
+            origin: crate::delivery::Origin::new(url),
             config: DeliveryConfig::default(),
             ready: works,
             outside: Outside {
                 subscriptions: Arc::new(Known(known)),
                 transform: Arc::new(Plugins),
                 disable,
+                notify: Arc::new(|_, _| {}),
+                conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
             },
             sender,

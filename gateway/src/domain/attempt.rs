@@ -137,6 +137,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The address that was dialled.
     pub address: Option<IpAddr>,
+    /// SHA-256 of the body that went out; none where nothing was to be sent.
+    pub body_hash: Option<[u8; 32]>,
     /// Kept only where there is something to say.
     pub note: Option<Note>,
 }

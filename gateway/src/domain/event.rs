@@ -3,6 +3,7 @@
 //! Knows what an event holds and how its attributes are kept beside the data. How an event comes in
 //! (JSON, CloudEvents) is the business of `ingest`, how it goes out that of `delivery`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,13 +37,41 @@ pub struct Attributes {
     pub data_schema: Option<Box<str>>,
     /// Extension attributes of CloudEvents, in the order they came.
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
-    pub extensions: Vec<(Box<str>, Box<str>)>,
+    pub extensions: Vec<(Box<str>, ExtensionValue)>,
     /// Extra headers for the event's deliveries.
     #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// W3C `traceparent` of the request that brought it.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<Box<str>>,
+    /// W3C `tracestate` beside it.
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
+    pub trace_state: Option<Box<str>>,
+}
+
+/// An extension attribute as its producer typed it; in binary mode everything is text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ExtensionValue {
+    Boolean(bool),
+    Integer(i32),
+    Text(Box<str>),
+}
+
+impl From<&str> for ExtensionValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl fmt::Display for ExtensionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 impl Attributes {

@@ -29,7 +29,7 @@ const RESERVED: [&str; 18] = [
     "x-hook-secret",
     "x-hook-signature",
 ];
-const RESERVED_PREFIXES: [&str; 2] = ["webhook-", "proxy-"];
+const RESERVED_PREFIXES: [&str; 3] = ["ce-", "proxy-", "webhook-"];
 
 /// The first rule that a set of headers breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +114,13 @@ mod tests {
             ("Content-Length", "1", false),
             ("transfer-encoding", "chunked", false),
             ("proxy-authorization", "x", false),
+            ("Keep-Alive", "timeout=5", false),
+            ("TE", "trailers", false),
+            ("Upgrade", "h2c", false),
+            ("Connection", "x-team", false),
+            ("CE-Source", "forged", false),
+            ("X-Hook-Signature", "forged", false),
+            ("webhook-request-origin", "forged", false),
             ("x team", "ops", false),
             ("x:team", "ops", false),
             ("", "ops", false),

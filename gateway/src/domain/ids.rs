@@ -100,6 +100,10 @@ id!(
     /// An API key; not the secret itself.
     KeyId(i32), "key_"
 );
+id!(
+    /// Work that takes longer than a request.
+    JobId(i64), "job_"
+);
 
 impl EventId {
     const COUNTER_BITS: u32 = 13;

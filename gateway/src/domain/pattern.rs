@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Longest event type and longest pattern.
 pub const MAX_TYPE_BYTES: usize = 255;
 
+/// Types of the gateway's own notices begin so.
+pub const OWN_PREFIX: &str = "hookgate.";
+
 /// A pattern of event types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -50,6 +53,16 @@ impl TypePattern {
             }
         }
         given.next().is_none()
+    }
+}
+
+impl TypePattern {
+    /// Whether a subscription to this pattern gets events of the type. The gateway's own notices
+    /// go only to those who name them, so that `*` brings nothing that no producer sent.
+    #[must_use]
+    pub fn wants(&self, event_type: &str) -> bool {
+        let is_own = event_type.starts_with(OWN_PREFIX);
+        self.matches(event_type) && (!is_own || self.0.starts_with(OWN_PREFIX))
     }
 }
 
@@ -116,6 +129,25 @@ mod tests {
                 parsed.matches(event_type),
                 is_match,
                 "{pattern} against {event_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn notices_go_to_those_who_name_them() {
+        for (pattern, event_type, is_wanted) in [
+            ("*", "invoice.paid", true),
+            ("*", "hookgate.delivery.dead", false),
+            ("*.delivery.dead", "hookgate.delivery.dead", false),
+            ("hookgate.*", "hookgate.delivery.dead", true),
+            ("hookgate.delivery.dead", "hookgate.delivery.dead", true),
+            ("hookgates.*", "hookgate.delivery.dead", false),
+        ] {
+            let parsed: TypePattern = pattern.parse().unwrap();
+            assert_eq!(
+                parsed.wants(event_type),
+                is_wanted,
+                "{pattern} {event_type}"
             );
         }
     }

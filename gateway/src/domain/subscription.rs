@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Timestamp;
+use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
 use super::pattern::TypePattern;
 use super::plugin::PluginUse;
 use super::retry::RetrySchedule;
-use super::secret::SigningSecret;
+use super::secret::{Scheme, SigningKey};
 use super::target_url::TargetUrl;
 use super::tenant::TenantName;
+use super::verification::Verification;
 
 /// Whether a subscription gets what matches it.
 ///
@@ -103,12 +106,21 @@ pub enum Format {
     Event,
     /// The data alone.
     Raw,
+    /// A CloudEvent in JSON: `application/cloudevents+json`.
+    #[serde(rename = "cloudevents-structured")]
+    CloudEventsStructured,
+    /// The data alone, with the attributes of a CloudEvent as headers.
+    #[serde(rename = "cloudevents-binary")]
+    CloudEventsBinary,
 }
 
 /// How hard, how fast and in what form a subscription is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryPolicy {
     pub format: Format,
+    pub signature: Scheme,
+    /// Whether `X-Hook-Signature` is sent too.
+    pub hook_signature: bool,
     /// None: the deployment's default.
     pub retry_schedule: Option<RetrySchedule>,
     /// The whole attempt, from resolving the name to the answer's last byte. 1 s to 30 s.
@@ -128,6 +140,8 @@ impl Default for DeliveryPolicy {
     fn default() -> Self {
         Self {
             format: Format::Event,
+            signature: Scheme::V1,
+            hook_signature: false,
             retry_schedule: None,
             timeout: Self::DEFAULT_TIMEOUT,
             max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
@@ -144,12 +158,19 @@ pub struct Subscription {
     pub tenant_name: TenantName,
     pub state: State,
     pub event_types: Vec<TypePattern>,
+    /// All must hold.
+    pub filters: Filters,
     /// None: pull only, nothing is pushed.
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    pub verification: Verification,
+    /// Deliveries a minute that the receiver allowed when it consented.
+    pub allowed_rate: Option<u32>,
+    /// When it ends unless it is renewed.
+    pub expires_at: Option<Timestamp>,
     /// The secrets that sign now, newest first; two during a rotation's overlap.
-    pub secrets: Vec<Arc<SigningSecret>>,
+    pub secrets: Vec<Arc<SigningKey>>,
     /// The configuration that this is part of.
     pub version: ConfigVersion,
 }

@@ -88,6 +88,8 @@ pub struct AttemptView {
     address: Option<IpAddr>,
     plugins: Vec<PluginRun>,
     node: i32,
+    /// SHA-256 of the body that went out, in hex; `/v1/deliveries/{id}/verify` makes it again.
+    body_sha256: Option<String>,
 }
 
 /// A plugin that ran in an attempt.
@@ -114,6 +116,9 @@ impl From<AttemptRecord> for AttemptView {
                 .map(|(name, digest)| PluginRun { name, digest })
                 .collect(),
             node: record.node.get(),
+            body_sha256: record
+                .body_hash
+                .map(|hash| data_encoding::HEXLOWER.encode(&hash)),
         }
     }
 }

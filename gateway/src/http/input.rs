@@ -15,8 +15,6 @@ use serde::de::DeserializeOwned;
 use super::Api;
 use super::problem::{Kind, Problem};
 
-/// Longest wait for a whole body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time that the rest of a refused body is read.
 const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 /// Largest body of an array of events.
@@ -26,7 +24,7 @@ pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// 413, 408, 417, or 400 where the connection or its framing broke.
-pub async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Problem> {
+pub async fn read_body(request: Request, api: &Api, max_bytes: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     if let Err(problem) = check_head(&parts.headers, max_bytes) {
         if !parts.headers.contains_key(EXPECT) {
@@ -34,16 +32,12 @@ pub async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Prob
         }
         return Err(problem);
     }
-    tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes))
+    let limit = api.body_timeout();
+    tokio::time::timeout(limit, collect(body, max_bytes))
         .await
         .unwrap_or_else(|_| {
-            Err(Problem::new(
-                Kind::BodyTimeout,
-                format!(
-                    "the whole body must come within {} s",
-                    BODY_TIMEOUT.as_secs()
-                ),
-            ))
+            let detail = format!("the whole body must come within {} s", limit.as_secs());
+            Err(Problem::new(Kind::BodyTimeout, detail))
         })
 }
 
@@ -129,7 +123,9 @@ impl FromRequest<Api> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        read_body(request, api.max_body_bytes()).await.map(Self)
+        read_body(request, api, api.max_body_bytes())
+            .await
+            .map(Self)
     }
 }
 
@@ -140,8 +136,8 @@ pub struct BatchBody(pub Bytes);
 impl FromRequest<Api> for BatchBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
-        read_body(request, MAX_BATCH_BYTES).await.map(Self)
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        read_body(request, api, MAX_BATCH_BYTES).await.map(Self)
     }
 }
 
@@ -153,12 +149,29 @@ impl FromRequest<Api> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let whole = JsonText::from_request(request, api).await?;
+        Ok(Self(whole.value))
+    }
+}
+
+/// The same beside its text, for what must keep every digit.
+#[derive(Debug)]
+pub struct JsonText {
+    pub value: serde_json::Value,
+    pub text: Bytes,
+}
+
+impl FromRequest<Api> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let media_type = request.headers().get(http::header::CONTENT_TYPE);
         let is_json =
             media_type.is_none_or(|value| value.to_str().is_ok_and(crate::domain::event::is_json));
-        let body = read_body(request, api.max_body_bytes()).await?;
-        if body.is_empty() {
-            return Ok(Self(serde_json::Value::Null));
+        let text = read_body(request, api, api.max_body_bytes()).await?;
+        if text.is_empty() {
+            let value = serde_json::Value::Null;
+            return Ok(Self { value, text });
         }
         if !is_json {
             return Err(Problem::new(
@@ -166,9 +179,13 @@ impl FromRequest<Api> for JsonBody {
                 "send application/json",
             ));
         }
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| Problem::new(Kind::MalformedJson, format!("the body: {error}")))
+        match serde_json::from_slice(&text) {
+            Ok(value) => Ok(Self { value, text }),
+            Err(error) => Err(Problem::new(
+                Kind::MalformedJson,
+                format!("the body: {error}"),
+            )),
+        }
     }
 }
 

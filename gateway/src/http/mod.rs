@@ -3,29 +3,48 @@
 //! Handlers extract, call one function, and turn what it says into a response. Status codes live
 //! here and nowhere else; what is delivered, and how, is not known here.
 
+pub mod again;
+pub mod backtest;
 pub mod caller;
+mod check;
+pub mod confirm;
 pub mod deliveries;
+pub mod delivery_form;
+pub mod erase;
 pub mod events;
+pub mod explain;
+mod fields;
 pub mod input;
+pub mod jobs;
 pub mod keys;
+pub mod missed;
 pub mod operating;
 pub mod page;
+pub mod plugin_logs;
+pub mod plugin_run;
+pub mod plugin_run_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
 pub mod router;
+pub mod samples;
 pub mod server;
 pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;
 pub mod tenants;
+pub mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
+use crate::domain::prepared::Outgoing;
+use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
@@ -37,7 +56,7 @@ use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 
 /// What the API calls on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiParts {
     pub store: Store,
     pub log: Log,
@@ -45,8 +64,15 @@ pub struct ApiParts {
     pub claims: ClaimSigner,
     pub plugins: Plugins,
     pub rules: ApiRules,
+    pub write_body: verify::WriteBody,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for ApiParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiParts").finish_non_exhaustive()
+    }
 }
 
 /// What the configuration says about requests.
@@ -54,6 +80,7 @@ pub struct ApiParts {
 pub struct ApiRules {
     pub admin_key: Option<KeyHash>,
     pub max_body_bytes: usize,
+    pub body_timeout: Duration,
     pub targets: TargetRules,
 }
 
@@ -108,10 +135,32 @@ impl Api {
     fn check_claim(&self, event: EventId, token: &str) -> Result<(), Problem> {
         let now = self.store().clock().now();
         let claims = &self.0.parts.claims;
-        claims
+        let of = claims
             .verify(event, token, now)
-            .map(drop)
-            .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
+            .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))?;
+        // A claim check ends with the subscription that it was made for.
+        let subscription = self.store().catalog().subscription(of);
+        match subscription {
+            Some(subscription) if subscription.state != State::Deleted => Ok(()),
+            _ => {
+                let detail = "its subscription was deleted, and the claim check with it";
+                Err(Problem::new(Kind::InvalidClaim, detail))
+            }
+        }
+    }
+
+    fn claims(&self) -> &ClaimSigner {
+        &self.0.parts.claims
+    }
+
+    /// The body that a delivery has; nothing is sent.
+    fn write_body(
+        &self,
+        subscription: &Subscription,
+        event: &Event,
+        outgoing: Option<&Outgoing>,
+    ) -> bytes::Bytes {
+        (self.0.parts.write_body)(subscription, event, outgoing)
     }
 
     fn admin_key(&self) -> Option<&KeyHash> {
@@ -120,6 +169,10 @@ impl Api {
 
     fn max_body_bytes(&self) -> usize {
         self.0.parts.rules.max_body_bytes
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.0.parts.rules.body_timeout
     }
 
     fn targets(&self) -> &TargetRules {

@@ -1,14 +1,12 @@
 //! What the API says about plugins.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hookgate_plugin_host::{Check, DryRun, LogLine, Verdict};
+use hookgate_plugin_host::Check;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{FieldError, Kind, Problem};
 use super::{Api, AppliedView};
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::plugin::{PluginName, PluginOwner};
 use crate::plugin::dry_run::DryRunError;
 use crate::plugin::publish::{PublishError, Published};
 use crate::plugin::records::Seen;
@@ -193,79 +191,6 @@ impl ActivatedView {
             previous_version: activated.previous,
             applied: applied.into(),
         }
-    }
-}
-
-/// What a plugin hands on: text where it is UTF-8, else base64.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RunMessageView {
-    content_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-    headers: Vec<(String, String)>,
-}
-
-/// What a dry run came to.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DryRunView {
-    /// Of the stored version that ran.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    /// `pass`, `drop`, `replace`, `deliver`, or `failed`.
-    verdict: &'static str,
-    /// Why it was dropped, or what failed.
-    reason: Option<String>,
-    message: Option<RunMessageView>,
-    duration_us: u128,
-    /// Instructions: the same for the same component, event and config.
-    fuel: u64,
-    memory_bytes: usize,
-    #[schema(value_type = Vec<Object>)]
-    logs: Vec<LogLine>,
-}
-
-impl DryRunView {
-    pub(super) fn new(digest: Option<ComponentDigest>, run: DryRun) -> Self {
-        let (verdict, reason, message) = match run.report.result {
-            Ok(Verdict::Pass) => ("pass", None, None),
-            Ok(Verdict::Drop(reason)) => ("drop", Some(reason), None),
-            Ok(Verdict::Replace(data)) => ("replace", None, Some(message(None, &data, Vec::new()))),
-            Ok(Verdict::Deliver(sent)) => {
-                let shown = message(Some(sent.content_type), &sent.body, sent.headers);
-                ("deliver", None, Some(shown))
-            }
-            Err(failure) => (
-                "failed",
-                Some(format!("{}: {failure}", failure.kind())),
-                None,
-            ),
-        };
-        Self {
-            digest: digest.map(|digest| digest.to_string()),
-            verdict,
-            reason,
-            message,
-            duration_us: run.report.duration.as_micros(),
-            fuel: run.fuel,
-            memory_bytes: run.report.memory_bytes,
-            logs: run.report.logs,
-        }
-    }
-}
-
-fn message(
-    content_type: Option<String>,
-    data: &[u8],
-    headers: Vec<(String, String)>,
-) -> RunMessageView {
-    let text = std::str::from_utf8(data).ok().map(str::to_owned);
-    RunMessageView {
-        content_type,
-        body_base64: text.is_none().then(|| STANDARD.encode(data)),
-        body: text,
-        headers,
     }
 }
 

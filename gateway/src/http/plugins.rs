@@ -1,11 +1,9 @@
-//! `/v1/plugins`: upload, look at, switch, try out and remove plugins.
+//! `/v1/plugins`: upload, look at, switch and remove plugins.
 
 use std::collections::HashSet;
-use std::str::FromStr as _;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State};
-use bytes::Bytes;
+use axum::extract::{Request, State};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -17,22 +15,15 @@ use super::Api;
 use super::caller::{PluginOwner as PluginCaller, Reader, scope};
 use super::input::{Asked, Id, JsonBody, read_body};
 use super::page::Page;
-use super::plugin_view::{ActivatedView, DryRunView, PluginView, UploadView};
+use super::plugin_view::{ActivatedView, PluginView, UploadView};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
-use crate::domain::clock::Timestamp;
-use crate::domain::event::Event;
-use crate::domain::ids::{EventId, LaneId, TenantId};
+use crate::domain::ids::TenantId;
 use crate::domain::key::Caller;
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
 use crate::domain::tenant::TenantName;
-use crate::ingest::json;
-use crate::plugin::dry_run::DryRunInput;
 use crate::plugin::publish::Publication;
 use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, StoredPlugin, VersionChoice};
-
-/// Largest event and config of a dry run together.
-const MAX_RUN_BYTES: usize = 2 * 1024 * 1024;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -40,13 +31,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list))
         .routes(routes!(one, upload, delete))
         .routes(routes!(activate))
-        .routes(routes!(run))
-        .merge(
-            OpenApiRouter::new()
-                .routes(routes!(run_upload))
-                // Bounded by `read_body`, before a byte is read.
-                .layer(DefaultBodyLimit::disable()),
-        )
+        .routes(routes!(super::plugin_logs::logs))
+        .merge(super::plugin_run::routes())
 }
 
 /// Whose plugin is meant.
@@ -105,7 +91,7 @@ pub async fn upload(
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let tenant = owner(&api, &caller, query.tenant.as_ref()).await?;
-    let component = read_body(request, api.plugins().limits().max_component_bytes).await?;
+    let component = read_body(request, &api, api.plugins().limits().max_component_bytes).await?;
     let published = api
         .plugins()
         .publish(Publication {
@@ -174,11 +160,20 @@ pub async fn one(
     Id(name): Id<PluginName>,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<PluginView>, Problem> {
-    // A tenant's own comes before the shared one of the same name.
-    let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
-    let found = plugins.into_iter().find(|plugin| plugin.key.name == name);
-    let found = found.ok_or_else(|| Problem::not_found("plugin"))?;
+    let found = find(&api, &caller, whose.tenant.as_ref(), &name).await?;
     Ok(Json(PluginView::new(&api, found)))
+}
+
+/// A tenant's own comes before the shared one of the same name.
+pub(super) async fn find(
+    api: &Api,
+    caller: &Caller,
+    named: Option<&TenantName>,
+    name: &PluginName,
+) -> Result<StoredPlugin, Problem> {
+    let plugins = stored(api, caller, named).await?;
+    let found = plugins.into_iter().find(|plugin| plugin.key.name == *name);
+    found.ok_or_else(|| Problem::not_found("plugin"))
 }
 
 /// Which version is to serve: one of the two.
@@ -248,123 +243,4 @@ pub async fn delete(
     let tenant = owner(&api, &caller, whose.tenant.as_ref()).await?;
     let applied = api.plugins().delete(&PluginKey { tenant, name }).await?;
     Ok(Json(applied.into()))
-}
-
-/// What to show to a plugin.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RunForm {
-    /// As it is sent to `/v1/events`.
-    #[schema(value_type = Object)]
-    event: Box<serde_json::value::RawValue>,
-    /// Handed to the plugin as JSON.
-    #[serde(default = "no_config")]
-    #[schema(value_type = Object)]
-    config: serde_json::Value,
-    /// None: the active one.
-    #[serde(default)]
-    version: Option<i32>,
-}
-
-fn no_config() -> serde_json::Value {
-    serde_json::json!({})
-}
-
-fn input(
-    api: &Api,
-    caller: &Caller,
-    event: &Bytes,
-    config: serde_json::Value,
-) -> Result<DryRunInput, Problem> {
-    let incoming = json::one(event)?;
-    let own = caller.bound_to.as_ref().map(|(_, name)| name.clone());
-    let tenant = own.or(incoming.tenant).unwrap_or_else(TenantName::unnamed);
-    let now: Timestamp = api.store().clock().now();
-    let event = Event {
-        id: EventId::first_at(now, LaneId::new(0)),
-        tenant: api
-            .store()
-            .catalog()
-            .tenant_id(&tenant)
-            .unwrap_or(Catalog::SHARED),
-        event_type: incoming.event_type,
-        attributes: incoming.attributes,
-        data: incoming.data,
-    };
-    Ok(DryRunInput {
-        tenant,
-        event,
-        config,
-    })
-}
-
-/// Run a plugin over one event: nothing is stored, nothing is sent.
-#[utoipa::path(post, path = "/v1/plugins/{name}/run", tag = "plugins",
-    params(("name" = String, Path)), request_body = RunForm,
-    responses((status = 200, body = DryRunView),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn run(
-    PluginCaller(caller): PluginCaller,
-    State(api): State<Api>,
-    Id(name): Id<PluginName>,
-    request: Request,
-) -> Result<Json<DryRunView>, Problem> {
-    let body = read_body(request, MAX_RUN_BYTES).await?;
-    let form: RunForm =
-        serde_json::from_slice(&body).map_err(|error| field("#", &error.to_string()))?;
-    let event = Bytes::from(form.event.get().to_owned());
-    let input = input(&api, &caller, &event, form.config)?;
-    let (digest, run) = api
-        .plugins()
-        .dry_run_stored(&name, form.version, input)
-        .await?;
-    Ok(Json(DryRunView::new(Some(digest), run)))
-}
-
-/// Run a component that is not stored over one event: parts `component`, `event` and `config`.
-#[utoipa::path(post, path = "/v1/plugins/run", tag = "plugins",
-    request_body(content = Vec<u8>, content_type = "multipart/form-data"),
-    responses((status = 200, body = DryRunView),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn run_upload(
-    PluginCaller(caller): PluginCaller,
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Json<DryRunView>, Problem> {
-    let (head, body) = request.into_parts();
-    let max_bytes = api.plugins().limits().max_component_bytes + MAX_RUN_BYTES;
-    let copy = Request::from_parts(head.clone(), body);
-    let body = read_body(copy, max_bytes).await?;
-    let whole = Request::from_parts(head, axum::body::Body::from(body));
-    let mut parts = Multipart::from_request(whole, &api)
-        .await
-        .map_err(|error| Problem::new(Kind::UnsupportedMediaType, error.body_text()))?;
-    let (mut component, mut event, mut config) = (None, None, no_config());
-    let broken = |error: axum::extract::multipart::MultipartError| {
-        Problem::new(Kind::InvalidRequest, error.body_text())
-    };
-    while let Some(part) = parts.next_field().await.map_err(broken)? {
-        let name = part.name().unwrap_or_default().to_owned();
-        let bytes = part.bytes().await.map_err(broken)?;
-        match name.as_str() {
-            "component" => component = Some(bytes),
-            "event" => event = Some(bytes),
-            "config" => {
-                let text = String::from_utf8_lossy(&bytes);
-                config = serde_json::Value::from_str(&text).map_err(|error| {
-                    Problem::new(Kind::MalformedJson, format!("config: {error}"))
-                })?;
-            }
-            other => {
-                let detail = format!("part {other:?} is not known: send component, event, config");
-                return Err(Problem::new(Kind::InvalidRequest, detail));
-            }
-        }
-    }
-    let missing =
-        |part| move || Problem::new(Kind::InvalidRequest, format!("part {part} is missing"));
-    let component = component.ok_or_else(missing("component"))?;
-    let input = input(&api, &caller, &event.ok_or_else(missing("event"))?, config)?;
-    let run = api.plugins().dry_run(component, input).await?;
-    Ok(Json(DryRunView::new(None, run)))
 }

@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
-use super::{Api, deliveries, events, keys, operating, subscriptions, tenants};
+use super::{
+    Api, confirm, deliveries, events, explain, keys, operating, samples, subscriptions, tenants,
+};
 use crate::telemetry::metrics::RequestLabel;
 
 #[derive(OpenApi)]
@@ -54,6 +56,9 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::patch,
             subscriptions::delete
         ))
+        .routes(routes!(explain::explain))
+        .routes(routes!(confirm::confirm, confirm::confirm_by_get))
+        .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
@@ -70,6 +75,12 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(operating::livez))
         .routes(routes!(operating::readyz))
         .routes(routes!(operating::metrics))
+        .merge(super::jobs::routes())
+        .merge(super::backtest::routes())
+        .merge(super::again::routes())
+        .merge(super::missed::routes())
+        .merge(super::erase::routes())
+        .merge(super::verify::routes())
         .merge(more)
 }
 

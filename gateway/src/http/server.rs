@@ -4,7 +4,6 @@
 //! in the kernel while all permits are taken.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,14 +118,6 @@ async fn serve_connection(
     if let Err(error) = ended {
         debug!(error = %error, "a connection broke");
     }
-}
-
-/// Opens the listener.
-///
-/// # Errors
-/// Where the address is taken or not this machine's.
-pub async fn listen(config: &ServerConfig) -> io::Result<TcpListener> {
-    TcpListener::bind(config.listen).await
 }
 
 /// A caller on this machine, or one with a key that may read.

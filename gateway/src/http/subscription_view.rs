@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -12,8 +13,10 @@ use crate::domain::duration::format_duration;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
+use crate::domain::secret::Scheme;
 use crate::domain::subscription::{DeliveryPolicy, Format, State};
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 use crate::store::subscriptions::{Record, Wish};
 
 /// A standing wish for events.
@@ -23,6 +26,9 @@ pub struct SubscriptionView {
     id: SubscriptionId,
     state: State,
     state_reason: Option<String>,
+    /// What receivers verify with, where `delivery.signature` is `v1a`.
+    #[schema(example = "whpk_…")]
+    public_key: Option<String>,
     created_at: String,
     updated_at: String,
     #[serde(flatten)]
@@ -40,8 +46,13 @@ pub struct ChoiceView {
     labels: Vec<String>,
     #[schema(value_type = Vec<String>)]
     event_types: Vec<TypePattern>,
+    #[schema(value_type = Vec<Object>)]
+    filters: Box<RawValue>,
     target_url: Option<String>,
     plugins: Vec<PluginUse>,
+    verification: Verification,
+    /// When it ends unless it is renewed; null: never.
+    expires_at: Option<String>,
     delivery: DeliveryPolicyView,
 }
 
@@ -49,7 +60,8 @@ pub struct ChoiceView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryPolicyView {
     format: Format,
-    signature: &'static str,
+    signature: Scheme,
+    hook_signature: bool,
     /// Null: the deployment's default.
     retry_schedule: Option<Vec<String>>,
     timeout: String,
@@ -65,7 +77,7 @@ pub struct ChangedView {
     pub subscription: SubscriptionView,
     #[serde(flatten)]
     pub applied: AppliedView,
-    /// Shown only on creation and rotation.
+    /// Shown only on creation and rotation; none where receivers verify with `public_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -78,8 +90,12 @@ impl ChoiceView {
             metadata: wish.metadata,
             labels: wish.labels,
             event_types: wish.event_types,
+            filters: RawValue::from_string(wish.filters.as_json().to_owned())
+                .expect("filters were read as JSON"),
             target_url: wish.target.map(|target| target.to_string()),
             plugins: wish.plugins,
+            verification: wish.verification,
+            expires_at: wish.expires_at.map(|at| at.to_rfc3339()),
             delivery: wish.policy.into(),
         }
     }
@@ -93,7 +109,8 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
         };
         Self {
             format: policy.format,
-            signature: "v1",
+            signature: policy.signature,
+            hook_signature: policy.hook_signature,
             retry_schedule: policy.retry_schedule.map(waits),
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
@@ -109,6 +126,7 @@ impl From<Record> for SubscriptionView {
             id: record.id,
             state,
             state_reason,
+            public_key: record.public_key,
             created_at: record.created_at.to_rfc3339(),
             updated_at: record.updated_at.to_rfc3339(),
             choice: ChoiceView::new(record.tenant.1, record.wish),

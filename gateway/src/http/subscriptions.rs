@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::caller::{Reader, Subscriber, bound, scope};
-use super::input::{Asked, Id, JsonBody};
+use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
-use super::subscription_form::{SubscriptionForm, Valid};
+use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
+use super::{Api, confirm};
+use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
@@ -26,12 +27,15 @@ use crate::domain::key::Caller;
 use crate::domain::plugin::PluginUse;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
-use crate::store::subscriptions::{Edit, Selection};
+use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+const TEST_TYPE: &str = "hookgate.test";
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+const PAUSABLE: &[State] = &[State::Active, State::Paused];
+const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
 
 /// Subscribe. The secret is shown only now and on rotation.
 #[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions",
@@ -41,14 +45,20 @@ const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 pub async fn create(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<(StatusCode, Json<ChangedView>), Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+    let filters = filters_text(&body);
+    let Valid { tenant, wish } =
+        SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish.plugins)?;
+    check_expiry(&api, wish.expires_at)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
-    view.secret = Some(created.secret.reveal());
+    view.secret = created.key.reveal();
+    if wish.verification != Verification::None {
+        confirm::ask(&api, tenant, created.id).await?;
+    }
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -102,16 +112,24 @@ fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(
     }
 }
 
+fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem> {
+    if expires_at.is_none_or(|at| at > api.store().clock().now()) {
+        return Ok(());
+    }
+    Err(Problem::fields(vec![FieldError {
+        pointer: "#/expires_at".to_owned(),
+        detail: "is in the past; give a later time, or null for never".to_owned(),
+    }]))
+}
+
 async fn changed(
     api: &Api,
     id: SubscriptionId,
     version: ConfigVersion,
 ) -> Result<ChangedView, Problem> {
     let applied = api.applied(version).await;
-    let record = api.store().subscription(id, None).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
     Ok(ChangedView {
-        subscription: record.into(),
+        subscription: found(api, id, None).await?.into(),
         applied,
         secret: None,
     })
@@ -124,6 +142,8 @@ pub struct SubscriptionQuery {
     tenant: Option<String>,
     /// `pending`, `active`, `paused`, `disabled` or `expired`.
     state: Option<String>,
+    /// Those that carry this label.
+    label: Option<String>,
     limit: Option<u16>,
     after: Option<String>,
 }
@@ -142,6 +162,7 @@ pub async fn list(
     let wanted = Selection {
         tenant: scope(&api, &caller, tenant.as_ref())?,
         state: parameter("state", query.state.as_deref())?,
+        label: query.label.as_deref(),
         after: parameter("after", query.after.as_deref())?,
         limit: limit + 1,
     };
@@ -159,14 +180,38 @@ pub async fn one(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>, Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
-    Ok(Json(record.into()))
+    Ok(Json(found(&api, id, bound(&caller)).await?.into()))
+}
+
+async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
+    let record = api.store().subscription(id, tenant).await?;
+    record.ok_or_else(|| Problem::not_found("subscription"))
 }
 
 async fn edit(api: &Api, caller: &Caller, id: SubscriptionId) -> Result<Edit, Problem> {
     let edit = api.store().edit_subscription(id, bound(caller)).await?;
     edit.ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// For a change of state that makes sense only from some; `done` is what it does.
+async fn edit_from(
+    api: &Api,
+    caller: &Caller,
+    id: SubscriptionId,
+    (done, from): (&str, &[State]),
+) -> Result<Edit, Problem> {
+    let edit = edit(api, caller, id).await?;
+    let state = edit.record.state.0;
+    if from.contains(&state) {
+        return Ok(edit);
+    }
+    let cure = match state {
+        State::Pending => "its receiver has to confirm first; retry its handshake's delivery",
+        State::Expired => "give it a later expires_at, or null",
+        _ => "see its state_reason",
+    };
+    let detail = format!("a subscription that is {state} cannot be {done}: {cure}");
+    Err(Problem::new(Kind::Conflict, detail))
 }
 
 /// Replace a subscription: what is left out becomes the default.
@@ -178,10 +223,11 @@ pub async fn replace(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<Json<ChangedView>, Problem> {
     let edit = edit(&api, &caller, id).await?;
-    save(&api, edit, body).await
+    let filters = filters_text(&body);
+    save(&api, edit, (body.value, filters)).await
 }
 
 /// Change a part of a subscription (JSON merge patch: null means the default).
@@ -193,18 +239,23 @@ pub async fn patch(
     Subscriber(caller): Subscriber,
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
-    JsonBody(body): JsonBody,
+    body: JsonText,
 ) -> Result<Json<ChangedView>, Problem> {
     let edit = edit(&api, &caller, id).await?;
     let tenant = edit.record.tenant.1.clone();
     let choice = ChoiceView::new(tenant, edit.record.wish.clone());
     let mut merged = serde_json::to_value(choice).expect("a view is plain data");
-    merge(&mut merged, body);
-    save(&api, edit, merged).await
+    let filters = filters_text(&body).or_else(|| Some(edit.record.wish.filters.as_json().into()));
+    merge(&mut merged, body.value);
+    save(&api, edit, (merged, filters)).await
 }
 
-async fn save(api: &Api, edit: Edit, body: Value) -> Result<Json<ChangedView>, Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, api.targets())?;
+async fn save(
+    api: &Api,
+    edit: Edit,
+    (body, filters): (Value, Option<Box<str>>),
+) -> Result<Json<ChangedView>, Problem> {
+    let Valid { tenant, wish } = SubscriptionForm::read(body, filters.as_deref(), api.targets())?;
     let (id, owner) = (edit.record.id, edit.record.tenant.clone());
     if tenant.is_some_and(|tenant| tenant != owner.1) {
         return Err(Problem::fields(vec![FieldError {
@@ -213,8 +264,15 @@ async fn save(api: &Api, edit: Edit, body: Value) -> Result<Json<ChangedView>, P
         }]));
     }
     check_plugins(api, owner.0, &wish.plugins)?;
-    let version = edit.save(&wish).await?;
-    let view = changed(api, id, version).await?;
+    if wish.expires_at != edit.record.wish.expires_at {
+        check_expiry(api, wish.expires_at)?;
+    }
+    let saved = api.store().save_subscription(edit, &wish).await?;
+    let mut view = changed(api, id, saved.version).await?;
+    view.secret = saved.key.and_then(|key| key.reveal());
+    if saved.is_unconfirmed {
+        confirm::ask(api, owner.0, id).await?;
+    }
     // What waited for a plugin may be mended now.
     api.log().wake(id, &[ParkReason::Plugin]).await?;
     Ok(Json(view))
@@ -274,12 +332,7 @@ pub async fn pause(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    if !matches!(state, State::Active | State::Paused) {
-        let detail = format!("a subscription that is {state} cannot be paused");
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
+    let edit = edit_from(&api, &caller, id, ("paused", PAUSABLE)).await?;
     let version = edit.save_state(State::Paused, None).await?;
     Ok(Json(changed(&api, id, version).await?))
 }
@@ -293,12 +346,7 @@ pub async fn resume(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<ChangedView>, Problem> {
-    let edit = edit(&api, &caller, id).await?;
-    let state = edit.record.state.0;
-    if matches!(state, State::Pending | State::Expired) {
-        let detail = format!("a subscription that is {state} cannot be resumed");
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
+    let edit = edit_from(&api, &caller, id, ("resumed", RESUMABLE)).await?;
     let version = edit.save_state(State::Active, None).await?;
     let view = changed(&api, id, version).await?;
     let held_back = [ParkReason::Paused, ParkReason::Plugin];
@@ -330,9 +378,9 @@ pub async fn rotate(
     let edit = edit(&api, &caller, id).await?;
     let until = api.store().clock().now().plus(overlap);
     let old_until = (!overlap.is_zero()).then_some(until);
-    let (secret, version) = api.store().rotate_secret(edit, old_until).await?;
+    let (key, version) = api.store().rotate_secret(edit, old_until).await?;
     let mut view = changed(&api, id, version).await?;
-    view.secret = Some(secret.reveal());
+    view.secret = key.reveal();
     Ok(Json(view))
 }
 
@@ -375,27 +423,34 @@ pub async fn test(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<(StatusCode, Json<TestView>), Problem> {
-    let record = api.store().subscription(id, bound(&caller)).await?;
-    let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
+    let record = found(&api, id, bound(&caller)).await?;
     if record.state.0 != State::Active {
         let detail = format!("the subscription is {}; resume it first", record.state.0);
         return Err(Problem::new(Kind::Conflict, detail));
     }
+    let event = send_alone(&api, record.tenant.0, (id, TEST_TYPE)).await?;
+    Ok((StatusCode::ACCEPTED, Json(TestView { event })))
+}
+
+/// Stores an event of the gateway's own for one subscription, whatever its types and filters.
+pub(super) async fn send_alone(
+    api: &Api,
+    tenant: TenantId,
+    (to, event_type): (SubscriptionId, &str),
+) -> Result<EventId, Problem> {
     let event = NewEvent {
-        tenant: record.tenant.0,
-        event_type: "hookgate.test".into(),
+        tenant,
+        event_type: event_type.into(),
         attributes: Attributes::default(),
-        data: Bytes::from(format!(r#"{{"subscription":"{id}"}}"#)),
-        targets: vec![id],
+        data: Bytes::from(format!(r#"{{"subscription":"{to}"}}"#)),
+        targets: vec![to],
         parked: Vec::new(),
         idempotency: None,
     };
     let appended = api.log().append(vec![event]).await;
     let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;
     match appended.first() {
-        Some(Appended::Stored { id, .. }) => {
-            Ok((StatusCode::ACCEPTED, Json(TestView { event: *id })))
-        }
+        Some(Appended::Stored { id, .. }) => Ok(*id),
         _ => Err(Problem::new(Kind::Busy, "try again")),
     }
 }

@@ -4,16 +4,25 @@
 //! that was matched with, there is a second look, so that a subscription that was confirmed before
 //! an event was sent never misses it.
 
+use bytes::Bytes;
+
 use super::Incoming;
 use super::flaw::{Flaw, Rule};
 use super::idempotency::{self, IdempotencyKey};
+use crate::domain::event::Attributes;
+use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
+use crate::domain::trace::Trace;
 use crate::log::work::ParkReason;
 use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
 use crate::store::{Store, StoreError};
+
+/// Source of the gateway's own events.
+const OWN_SOURCE: &str = "hookgate";
 
 /// Takes events in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,7 +39,7 @@ pub struct Sender {
     pub tenant: Option<TenantName>,
     pub key: Option<IdempotencyKey>,
     /// W3C trace context of the request.
-    pub trace_parent: Option<Box<str>>,
+    pub trace: Trace,
 }
 
 /// An event that is stored.
@@ -109,10 +118,16 @@ impl Ingest {
         incoming: Incoming,
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
+        if incoming.event_type.starts_with(OWN_PREFIX) {
+            let rule =
+                format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+        }
         let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;
-        attributes.trace_parent.clone_from(&sender.trace_parent);
+        attributes.trace_parent.clone_from(&sender.trace.parent);
+        attributes.trace_state.clone_from(&sender.trace.state);
         let mut event = NewEvent {
             tenant,
             event_type: incoming.event_type,
@@ -122,7 +137,14 @@ impl Ingest {
             parked: Vec::new(),
             idempotency,
         };
-        for (subscription, state) in self.store.catalog().matching(tenant, &event.event_type) {
+        self.address(&mut event);
+        Ok(event)
+    }
+
+    /// Fills in who gets the event, now or later.
+    fn address(&self, event: &mut NewEvent) {
+        let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
+        for (subscription, state) in self.store.catalog().matching(event.tenant, &candidate) {
             match state {
                 State::Active => event.targets.push(subscription),
                 State::Paused => event.parked.push((subscription, ParkReason::Paused)),
@@ -132,7 +154,39 @@ impl Ingest {
                 State::Pending | State::Deleted => {}
             }
         }
-        Ok(event)
+    }
+
+    /// Stores an event of the gateway's own where a subscription wants it; None where none does.
+    ///
+    /// # Errors
+    /// Where it could not be stored.
+    pub async fn emit(
+        &self,
+        tenant: TenantId,
+        event_type: &str,
+        data: Bytes,
+    ) -> Result<Option<EventId>, AcceptError> {
+        let mut event = NewEvent {
+            tenant,
+            event_type: event_type.into(),
+            attributes: Attributes {
+                source: Some(OWN_SOURCE.into()),
+                ..Attributes::default()
+            },
+            data,
+            targets: Vec::new(),
+            parked: Vec::new(),
+            idempotency: None,
+        };
+        self.address(&mut event);
+        if event.targets.is_empty() && event.parked.is_empty() {
+            return Ok(None);
+        }
+        let appended = self.log.append(vec![event]).await?;
+        Ok(appended.first().and_then(|appended| match appended {
+            Appended::Stored { id, .. } => Some(*id),
+            _ => None,
+        }))
     }
 
     async fn tenant(
@@ -179,10 +233,8 @@ impl Ingest {
             let Appended::Stored { id, .. } = appended else {
                 continue;
             };
-            let matching = self
-                .store
-                .catalog()
-                .matching(given.tenant, &given.event_type);
+            let candidate = Candidate::new(&given.event_type, &given.attributes, &given.data);
+            let matching = self.store.catalog().matching(given.tenant, &candidate);
             let missed: Vec<SubscriptionId> = matching
                 .into_iter()
                 .map(|(subscription, _)| subscription)
@@ -200,6 +252,8 @@ impl Ingest {
 struct Given {
     tenant: TenantId,
     event_type: std::sync::Arc<str>,
+    attributes: Attributes,
+    data: Bytes,
     to: Vec<SubscriptionId>,
 }
 
@@ -209,6 +263,8 @@ impl Given {
         Self {
             tenant: event.tenant,
             event_type: event.event_type.clone(),
+            attributes: event.attributes.clone(),
+            data: event.data.clone(),
             to: event.targets.iter().copied().chain(parked).collect(),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::flaw::{Flaw, Rule};
 use super::object::{self, Object, pointer};
 use super::{Identity, Incoming, json, text};
-use crate::domain::event::{Attributes, is_json};
+use crate::domain::event::{Attributes, ExtensionValue, is_json};
 use crate::domain::pattern::MAX_TYPE_BYTES;
 
 const MAX_NAME_BYTES: usize = 64;
@@ -48,10 +48,13 @@ fn read(object: &Object<'_>, body: &Bytes) -> Result<Incoming, Flaw> {
             "data" => data = Some(*raw),
             _ if text::is_null(raw) => {}
             "data_base64" => data_base64 = Some(*raw),
-            _ => {
-                let value = scalar(name, raw).map_err(at)?;
-                draft.set(name, &value).map_err(at)?;
-            }
+            _ => match typed(name, raw) {
+                Some(value) => draft.extend(name, value).map_err(at)?,
+                None => {
+                    let value = scalar(name, raw).map_err(at)?;
+                    draft.set(name, &value).map_err(at)?;
+                }
+            },
         }
     }
     let data = match (data, data_base64) {
@@ -67,18 +70,21 @@ fn read(object: &Object<'_>, body: &Bytes) -> Result<Incoming, Flaw> {
     draft.finish(data, |name| Flaw::body(pointer(name), Draft::missing()))
 }
 
-/// Extensions may be strings, numbers and booleans; all become text.
-fn scalar<'a>(name: &str, raw: &'a RawValue) -> Result<std::borrow::Cow<'a, str>, Rule> {
-    let value = raw.get();
-    let is_extension = !Draft::CONTEXT.contains(&name);
-    let is_scalar = value == "true"
-        || value == "false"
-        || value.parse::<i32>().is_ok_and(|_| !value.starts_with('+'));
-    if is_extension && is_scalar {
-        return Ok(value.into());
+/// An extension that is an integer or a boolean; anything else is read as text.
+fn typed(name: &str, raw: &RawValue) -> Option<ExtensionValue> {
+    if Draft::CONTEXT.contains(&name) {
+        return None;
     }
+    match raw.get() {
+        "true" => Some(ExtensionValue::Boolean(true)),
+        "false" => Some(ExtensionValue::Boolean(false)),
+        text => text.parse().ok().map(ExtensionValue::Integer),
+    }
+}
+
+fn scalar<'a>(name: &str, raw: &'a RawValue) -> Result<std::borrow::Cow<'a, str>, Rule> {
     text::string(raw).map_err(|rule| match rule {
-        Rule::WrongKind(_) if is_extension => {
+        Rule::WrongKind(_) if !Draft::CONTEXT.contains(&name) => {
             Rule::WrongKind("a string, a boolean or an integer of 32 bits")
         }
         rule => rule,
@@ -124,23 +130,29 @@ impl Draft {
             "time" => attributes.time = Some(text::time(value)?),
             "datacontenttype" => attributes.content_type = Some(media_type(value)?.into()),
             _ => {
-                let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-                if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_allowed) {
-                    return Err(Rule::AttributeName);
-                }
-                // The partitioning extension names what ordering goes by.
-                if name == "partitionkey" {
-                    attributes.key = Some(word(text::MAX_ID_BYTES)?);
-                }
                 // An extension may be empty, the others may not.
                 let value = if value.is_empty() {
                     "".into()
                 } else {
                     attribute()?
                 };
-                attributes.extensions.push((name.into(), value));
+                return self.extend(name, ExtensionValue::Text(value));
             }
         }
+        Ok(())
+    }
+
+    fn extend(&mut self, name: &str, value: ExtensionValue) -> Result<(), Rule> {
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_allowed) {
+            return Err(Rule::AttributeName);
+        }
+        // The partitioning extension names what ordering goes by.
+        if name == "partitionkey" {
+            let key = value.to_string();
+            self.attributes.key = Some(text::bounded(&key, text::MAX_ID_BYTES)?.into());
+        }
+        self.attributes.extensions.push((name.into(), value));
         Ok(())
     }
 

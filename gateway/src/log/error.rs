@@ -72,9 +72,3 @@ pub enum CancelError {
     #[error("the delivery could not be cancelled")]
     Log(#[from] LogError),
 }
-
-impl From<sqlx::Error> for CancelError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Log(error.into())
-    }
-}

@@ -20,7 +20,7 @@ use super::work::{After, Origin, Ticket, Work};
 /// Rows of one statement, and so the payloads that it may bring into memory.
 pub(super) const MAX_ROWS: usize = 64;
 
-/// The work of `rows`. A row whose event is gone ends as expired.
+/// The work of `rows`. A row whose event is gone or erased ends as expired.
 pub(super) async fn fire(
     (session, lease): (&mut Session, &Lease),
     clock: &Clock,
@@ -91,8 +91,9 @@ fn expired(number: AttemptNumber, clock: &Clock) -> Attempt {
         outcome: Outcome::Expired,
         status: None,
         address: None,
+        body_hash: None,
         note: Some(Note {
-            reason: Some("the event is older than what is kept".into()),
+            reason: Some("the event is older than what is kept, or was erased".into()),
             excerpt: None,
         }),
     }

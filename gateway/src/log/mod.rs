@@ -25,6 +25,7 @@
 //!
 //! What this module refuses to do: know what an event means, decide when to try again, delete.
 
+mod again;
 mod batch;
 mod beat;
 mod buckets;
@@ -33,6 +34,7 @@ mod context;
 mod crew;
 mod deliveries;
 mod due;
+mod erase;
 mod error;
 mod event_log;
 mod firing;
@@ -65,8 +67,10 @@ use crate::domain::clock::Clock;
 use crate::domain::ids::{ConfigVersion, NodeId};
 use crate::telemetry::metrics::Metrics;
 
+pub use again::{park_again, release_missed};
 pub use beat::{Beat, join};
 pub use deliveries::Retried;
+pub use erase::erase;
 pub use error::{AppendError, CancelError, LogError};
 pub use event_log::{Appended, EventLog, Idempotency, NewEvent, Unfinished};
 pub use lease::{Lease, Pulse};

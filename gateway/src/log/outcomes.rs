@@ -10,7 +10,7 @@ use crate::domain::ids::{BucketId, DeliveryId, NodeId};
 
 use super::error::LogError;
 use super::session::in_time;
-use super::work::{After, Completion, Origin};
+use super::work::{After, Completion, Origin, ParkReason};
 
 /// The attempts of some completions.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(super) struct AttemptColumns {
     runs: Vec<Option<i32>>,
     addresses: Vec<Option<String>>,
     notes: Vec<Option<Vec<u8>>>,
+    body_hashes: Vec<Option<Vec<u8>>>,
     are_final: Vec<bool>,
 }
 
@@ -47,6 +48,8 @@ impl AttemptColumns {
         self.addresses
             .push(attempt.address.map(|address| address.to_string()));
         self.notes.push(attempt.note.as_ref().map(note_bytes));
+        self.body_hashes
+            .push(attempt.body_hash.map(|hash| hash.to_vec()));
         self.are_final.push(is_final);
     }
 }
@@ -66,41 +69,28 @@ pub(super) struct Writer {
     pub(super) is_in_doubt: bool,
 }
 
-/// Outcomes of deliveries of one lane.
+/// When what waits comes back, how often it was tried, and why it waits.
 #[derive(Debug, Default)]
-pub(super) struct LaneOutcomes {
-    pub(super) attempts: AttemptColumns,
-    buckets: Vec<i16>,
-    events: Vec<i64>,
-    subscriptions: Vec<i32>,
+struct WaitColumns {
     due_at: Vec<Option<OffsetDateTime>>,
     numbers: Vec<i16>,
     reasons: Vec<i16>,
 }
 
-impl LaneOutcomes {
-    /// Adds what waits; what is final needs no row.
-    pub(super) fn park(&mut self, completion: &Completion) {
-        let After::Park { reason, due_at } = completion.after else {
-            return;
-        };
-        let delivery = completion.delivery;
-        self.buckets.push(BucketId::of(delivery.subscription).get());
-        self.events.push(delivery.event.get());
-        self.subscriptions.push(delivery.subscription.get());
+impl WaitColumns {
+    fn push(&mut self, attempts_made: u16, (reason, due_at): (ParkReason, Option<Timestamp>)) {
         self.due_at.push(due_at.map(Timestamp::as_datetime));
-        self.numbers.push(small(completion.attempts_made));
+        self.numbers.push(small(attempts_made));
         self.reasons.push(reason.code());
     }
+}
 
-    pub(super) async fn write(
-        &self,
-        connection: &mut PgConnection,
-        writer: Writer,
-    ) -> Result<(), LogError> {
-        let made = &self.attempts;
-        let query = sqlx::query_file!(
-            "queries/complete_lane.sql",
+/// A statement that writes attempts, followed by what is its own.
+macro_rules! write_query {
+    ($file:literal, $attempts:expr, $writer:expr, $($own:tt)+) => {{
+        let (made, writer): (&AttemptColumns, Writer) = ($attempts, $writer);
+        sqlx::query_file!(
+            $file,
             writer.node.get(),
             &made.events,
             &made.subscriptions,
@@ -114,12 +104,50 @@ impl LaneOutcomes {
             &made.notes as _,
             &made.are_final,
             writer.is_in_doubt,
+            $($own)+
+        )
+    }};
+}
+
+/// Outcomes of deliveries of one lane.
+#[derive(Debug, Default)]
+pub(super) struct LaneOutcomes {
+    pub(super) attempts: AttemptColumns,
+    buckets: Vec<i16>,
+    events: Vec<i64>,
+    subscriptions: Vec<i32>,
+    waits: WaitColumns,
+}
+
+impl LaneOutcomes {
+    /// Adds what waits; what is final needs no row.
+    pub(super) fn park(&mut self, completion: &Completion) {
+        let After::Park { reason, due_at } = completion.after else {
+            return;
+        };
+        let delivery = completion.delivery;
+        self.buckets.push(BucketId::of(delivery.subscription).get());
+        self.events.push(delivery.event.get());
+        self.subscriptions.push(delivery.subscription.get());
+        self.waits.push(completion.attempts_made, (reason, due_at));
+    }
+
+    pub(super) async fn write(
+        &self,
+        connection: &mut PgConnection,
+        writer: Writer,
+    ) -> Result<(), LogError> {
+        let query = write_query!(
+            "queries/complete_lane.sql",
+            &self.attempts,
+            writer,
             &self.buckets,
             &self.events,
             &self.subscriptions,
-            &self.due_at as _,
-            &self.numbers,
-            &self.reasons
+            &self.waits.due_at as _,
+            &self.waits.numbers,
+            &self.waits.reasons,
+            &self.attempts.body_hashes as _
         );
         in_time(query.fetch_all(connection)).await.map(drop)
     }
@@ -133,9 +161,7 @@ pub(super) struct ParkedOutcomes {
     gone_rows: Vec<i64>,
     buckets: Vec<i16>,
     rows: Vec<i64>,
-    due_at: Vec<Option<OffsetDateTime>>,
-    numbers: Vec<i16>,
-    reasons: Vec<i16>,
+    waits: WaitColumns,
 }
 
 impl ParkedOutcomes {
@@ -152,9 +178,7 @@ impl ParkedOutcomes {
             After::Park { reason, due_at } => {
                 self.buckets.push(bucket.get());
                 self.rows.push(row);
-                self.due_at.push(due_at.map(Timestamp::as_datetime));
-                self.numbers.push(small(completion.attempts_made));
-                self.reasons.push(reason.code());
+                self.waits.push(completion.attempts_made, (reason, due_at));
             }
         }
     }
@@ -164,29 +188,18 @@ impl ParkedOutcomes {
         connection: &mut PgConnection,
         writer: Writer,
     ) -> Result<(), LogError> {
-        let made = &self.attempts;
-        let query = sqlx::query_file!(
+        let query = write_query!(
             "queries/complete_parked.sql",
-            writer.node.get(),
-            &made.events,
-            &made.subscriptions,
-            &made.at,
-            &made.numbers,
-            &made.outcomes,
-            &made.statuses as _,
-            &made.durations_ms,
-            &made.runs as _,
-            &made.addresses as _,
-            &made.notes as _,
-            &made.are_final,
-            writer.is_in_doubt,
+            &self.attempts,
+            writer,
             &self.gone_buckets,
             &self.gone_rows,
             &self.buckets,
             &self.rows,
-            &self.due_at as _,
-            &self.numbers,
-            &self.reasons
+            &self.waits.due_at as _,
+            &self.waits.numbers,
+            &self.waits.reasons,
+            &self.attempts.body_hashes as _
         );
         in_time(query.execute(connection)).await.map(drop)
     }

@@ -11,9 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use url::Url;
 
+use crate::config::MasterKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
-use crate::store::seal::MasterKey;
 
 const CONTEXT: &[u8] = b"hookgate claim check v1";
 /// Subscription, expiry, HMAC.
@@ -131,7 +131,7 @@ mod tests {
 
     fn signer(key: u8) -> ClaimSigner {
         let url = Url::parse("https://hooks.example.com/gate/").unwrap();
-        ClaimSigner::new(&MasterKey::new([key; 32]), url, 7 * DAY)
+        ClaimSigner::new(&MasterKey::from_bytes([key; 32]), url, 7 * DAY)
     }
 
     fn delivery(ms: i64) -> DeliveryId {

@@ -1,4 +1,5 @@
-//! Shows one event to a plugin and tells what came of it; stores nothing, sends nothing.
+//! Shows an event, a pair or a request to a plugin and tells what came of it; stores nothing, sends
+//! nothing.
 //!
 //! Counts instructions as well as time, which the gateway's own runs do not, so the same input gives
 //! the same figure on every machine.
@@ -6,12 +7,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hookgate_plugin_host::{DryRun, DryRunJob, Refused, no_data_urls};
+use hookgate_plugin_host::{GuestEvent, GuestRequest, Question, Refused, TrialCall, TrialRun};
 
 use super::Plugins;
 use super::passage::Passage;
 use super::registry::Unresolved;
 use crate::domain::event::Event;
+use crate::domain::ids::TenantId;
 use crate::domain::plugin::{ComponentDigest, PluginName};
 use crate::domain::tenant::TenantName;
 use crate::store::plugins::PluginStoreError;
@@ -19,9 +21,24 @@ use crate::store::plugins::PluginStoreError;
 /// What to show to the plugin, and on whose account.
 #[derive(Clone, Debug)]
 pub struct DryRunInput {
-    pub tenant: TenantName,
-    pub event: Event,
+    pub tenant: (TenantId, TenantName),
+    pub shown: Shown,
     pub config: serde_json::Value,
+}
+
+/// What a plugin is shown.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Asked as a delivery asks: its filter first, then its transform.
+    Event(Event),
+    /// Asked only whether it accepts the event.
+    ToFilter(Event),
+    /// Asked only what to make of the event.
+    ToTransform(Event),
+    /// To be folded into one.
+    Pair { earlier: Event, later: Event },
+    /// As if it had arrived at a source's address.
+    Request(GuestRequest),
 }
 
 /// Why a plugin could not be run at all.
@@ -46,14 +63,14 @@ impl Plugins {
         name: &PluginName,
         version: Option<i32>,
         input: DryRunInput,
-    ) -> Result<(ComponentDigest, DryRun), DryRunError> {
+    ) -> Result<(ComponentDigest, TrialRun), DryRunError> {
         let unresolved = |why| DryRunError::Unresolved {
             name: name.clone(),
             why,
         };
         let digest = self
             .registry
-            .digest(input.event.tenant, name, version)
+            .digest(input.tenant.0, name, version)
             .map_err(unresolved)?;
         let component = self.store.component(digest).await?;
         let component = component.ok_or(unresolved(Unresolved::Lost))?;
@@ -68,20 +85,38 @@ impl Plugins {
         &self,
         component: Bytes,
         input: DryRunInput,
-    ) -> Result<DryRun, DryRunError> {
-        let job = DryRunJob {
-            tenant: input.tenant.shared(),
-            component,
-            config: input.config.to_string().into(),
-            event: Passage::new(Arc::new(input.event), &input.tenant)
-                .guest()
-                .clone(),
-            data_urls: no_data_urls(),
+    ) -> Result<TrialRun, DryRunError> {
+        let DryRunInput {
+            tenant: (_, tenant),
+            shown,
+            config,
+        } = input;
+        let host = self.registry.host();
+        let trial = host.trial(component, tenant.shared()).await;
+        let trial = trial.map_err(|refused| DryRunError::Refused(Box::new(refused)))?;
+        let call = TrialCall {
+            question: question(shown, &tenant),
+            config: config.to_string().into(),
+            data_url: "".into(),
+            limits: None,
         };
-        self.registry
-            .host()
-            .dry_run(job)
-            .await
-            .map_err(|refused| DryRunError::Refused(Box::new(refused)))
+        Ok(trial.fresh(&call).await)
+    }
+}
+
+fn question(shown: Shown, tenant: &TenantName) -> Question {
+    let guest = |event: Event| -> GuestEvent {
+        let passage = Passage::new(Arc::new(event), tenant);
+        passage.guest().clone()
+    };
+    match shown {
+        Shown::Event(event) => Question::Delivery(guest(event)),
+        Shown::ToFilter(event) => Question::Filter(guest(event)),
+        Shown::ToTransform(event) => Question::Transform(guest(event)),
+        Shown::Pair { earlier, later } => Question::Fold {
+            earlier: guest(earlier),
+            later: guest(later),
+        },
+        Shown::Request(request) => Question::Receive(request),
     }
 }

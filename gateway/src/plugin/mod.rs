@@ -4,11 +4,16 @@
 //! Knows names, versions, owners and subscriptions; knows nothing of WebAssembly, which is the
 //! host's business, nor of status codes and requests.
 
+pub mod backtest;
+pub mod backtest_tally;
 pub mod claim;
 pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
-pub mod passage;
+pub mod journal;
+pub mod json_diff;
+mod passage;
+mod pinned;
 pub mod pipeline;
 pub mod publish;
 pub mod records;
@@ -30,7 +35,6 @@ use crate::store::catalog::Catalog;
 use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use passage::{Outgoing, PipelineResult, Prepared, Retry};
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;

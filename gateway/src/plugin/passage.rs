@@ -10,61 +10,15 @@ use hookgate_plugin_host::{CallFailure, GuestEvent, Message, Verdict};
 
 use crate::domain::event::{Event, is_json};
 use crate::domain::headers;
-use crate::domain::plugin::{ComponentDigest, OnError, PluginName, PluginUse};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
+use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
 use crate::domain::tenant::TenantName;
 
 const MAX_CONTENT_TYPE_BYTES: usize = 255;
 const MAX_REASON_BYTES: usize = 2048;
 
-/// What the plugins made of an event, and which of them ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    pub result: PipelineResult,
-    pub ran: Vec<(PluginName, ComponentDigest)>,
-}
-
-/// How an event leaves the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PipelineResult {
-    Deliver(Outgoing),
-    /// A verdict: not to be delivered.
-    Drop {
-        reason: String,
-    },
-    /// Nothing goes out.
-    Failed {
-        plugin: PluginName,
-        /// A stable name for records and metrics.
-        kind: &'static str,
-        /// In words for the subscription's owner.
-        reason: String,
-        on_error: OnError,
-        /// Another try may help without anybody mending anything; goes before `on_error`.
-        retry: Option<Retry>,
-    },
-}
-
-/// When an event that failed is to be tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// The plugin was not to blame, or has been replaced meanwhile: soon, and it is no attempt.
-    Soon,
-    /// The plugin asked for it: by the retry schedule.
-    BySchedule,
-}
-
-/// What goes into the delivery's body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// None means JSON, as in the event's attributes.
-    pub content_type: Option<Box<str>>,
-    pub data: Bytes,
-    /// Checked, names in lower case.
-    pub headers: Vec<(Box<str>, Box<str>)>,
-}
-
 /// An event between two plugins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Passage {
     event: Arc<Event>,
     guest: GuestEvent,
@@ -103,7 +57,7 @@ impl Passage {
     /// Kind and reason, where it ended as failed.
     pub(super) fn failure(&self) -> Option<(&'static str, &str)> {
         match &self.end {
-            Some(PipelineResult::Failed { kind, reason, .. }) => Some((kind, reason)),
+            Some(PipelineResult::Failed(failure)) => Some((failure.kind, &failure.reason)),
             _ => None,
         }
     }
@@ -135,19 +89,19 @@ impl Passage {
 
     /// Ends it as failed; nothing goes out.
     pub(super) fn fail(&mut self, plugin: &PluginUse, kind: &'static str, reason: String) {
-        self.end = Some(PipelineResult::Failed {
+        self.end = Some(PipelineResult::Failed(PluginFailure {
             plugin: plugin.name.clone(),
             kind,
             reason: cut(reason),
             on_error: plugin.on_error,
             retry: None,
-        });
+        }));
     }
 
     /// A failure that another try may mend.
-    pub(super) fn set_retry(&mut self, when: Retry) {
-        if let Some(PipelineResult::Failed { retry, .. }) = &mut self.end {
-            *retry = Some(when);
+    pub(super) fn set_retry(&mut self, when: RetryWhen) {
+        if let Some(PipelineResult::Failed(failure)) = &mut self.end {
+            failure.retry = Some(when);
         }
     }
 
@@ -175,9 +129,9 @@ impl Passage {
     fn fail_call(&mut self, plugin: &PluginUse, failure: &CallFailure) {
         self.fail(plugin, failure.kind(), failure.to_string());
         if failure.is_not_asked() {
-            self.set_retry(Retry::Soon);
+            self.set_retry(RetryWhen::Soon);
         } else if matches!(failure, CallFailure::AgainLater(_)) {
-            self.set_retry(Retry::BySchedule);
+            self.set_retry(RetryWhen::BySchedule);
         }
     }
 
@@ -285,6 +239,7 @@ mod tests {
     use super::*;
     use crate::domain::event::Attributes;
     use crate::domain::ids::{EventId, TenantId};
+    use crate::domain::plugin::OnError;
 
     const DIGEST: ComponentDigest = ComponentDigest([7; 32]);
 
@@ -398,7 +353,7 @@ mod tests {
             assert_eq!(passage.failure().map(|(kind, _)| kind), Some(kind));
             assert!(matches!(
                 passage.finish().result,
-                PipelineResult::Failed { retry: None, .. }
+                PipelineResult::Failed(PluginFailure { retry: None, .. })
             ));
         }
     }
@@ -411,11 +366,11 @@ mod tests {
             (CallFailure::TimedOut { limit }, None, true),
             (
                 CallFailure::AgainLater("busy".to_owned()),
-                Some(Retry::BySchedule),
+                Some(RetryWhen::BySchedule),
                 true,
             ),
-            (CallFailure::NotReached, Some(Retry::Soon), false),
-            (CallFailure::Overloaded, Some(Retry::Soon), false),
+            (CallFailure::NotReached, Some(RetryWhen::Soon), false),
+            (CallFailure::Overloaded, Some(RetryWhen::Soon), false),
         ] {
             let mut passage = passage();
             passage.apply(&plugin("a"), DIGEST, Err(failure));
@@ -423,7 +378,7 @@ mod tests {
             assert_eq!(!prepared.ran.is_empty(), has_run);
             assert!(matches!(
                 prepared.result,
-                PipelineResult::Failed { retry, .. } if retry == expected
+                PipelineResult::Failed(failure) if failure.retry == expected
             ));
         }
     }

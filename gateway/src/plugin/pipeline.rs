@@ -11,12 +11,14 @@ use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, DataUrls, Limits};
 use tracing::debug;
 
 use super::claim::ClaimSigner;
-use super::passage::{Passage, Prepared, Retry};
+use super::journal::{JournalLine, Ran};
+use super::passage::Passage;
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::plugin::PluginUse;
+use crate::domain::prepared::{Prepared, RetryWhen};
 use crate::domain::subscription::Subscription;
 use crate::telemetry::metrics::{CallLabel, Metrics};
 
@@ -134,7 +136,7 @@ impl Pipeline {
             data_urls: self.data_urls(step.subscription, ids),
             limits: self.limits.clone(),
         };
-        self.registry.host().run_batch(job).await
+        self.registry.host().run_batch(job).await.calls
     }
 
     fn data_urls(&self, subscription: &Subscription, events: Vec<EventId>) -> DataUrls {
@@ -171,6 +173,11 @@ impl Pipeline {
         self.count(result);
         if let Some((kind, reason)) = failure {
             let failure = self.seen(step.subscription, passage, kind, reason);
+            let ran = Ran {
+                plugin: step.resolved.key.clone(),
+                digest: Some(step.resolved.digest),
+            };
+            self.log_failure(step.subscription, ran, &failure);
             tally.failures.push(failure);
             self.forgive_if_replaced(step, passage);
         }
@@ -188,7 +195,7 @@ impl Pipeline {
             .registry
             .digest(subscription.tenant, &plugin.name, plugin.version);
         if now != Ok(resolved.digest) {
-            passage.set_retry(Retry::Soon);
+            passage.set_retry(RetryWhen::Soon);
         }
     }
 
@@ -200,18 +207,22 @@ impl Pipeline {
         passages: &mut [Passage],
     ) {
         let mut tally = BatchTally::default();
+        let key = self.registry.key(subscription.tenant, &plugin.name);
         let reason = why.to_string();
         for passage in passages.iter_mut().filter(|passage| passage.is_open()) {
             passage.fail(plugin, why.kind(), reason.clone());
             if why.is_passing() {
-                passage.set_retry(Retry::Soon);
+                passage.set_retry(RetryWhen::Soon);
             }
             self.count(why.kind());
-            tally
-                .failures
-                .push(self.seen(subscription, passage, why.kind(), &reason));
+            let failure = self.seen(subscription, passage, why.kind(), &reason);
+            let ran = Ran {
+                plugin: key.clone(),
+                digest: None,
+            };
+            self.log_failure(subscription, ran, &failure);
+            tally.failures.push(failure);
         }
-        let key = self.registry.key(subscription.tenant, &plugin.name);
         self.records.count(&key, tally);
     }
 
@@ -249,14 +260,47 @@ impl Pipeline {
                 "plugin logged"
             );
         }
+        let mut lines: Vec<(&'static str, String)> = report
+            .logs
+            .iter()
+            .map(|line| (line.level.as_str(), line.text.clone()))
+            .collect();
         if report.logs_cut > 0 {
-            debug!(
-                plugin.name = %step.plugin.name,
-                plugin.lines_cut = report.logs_cut,
-                event.id = %passage.event().id,
-                "plugin logged more than is kept"
-            );
+            lines.push(("warn", format!("{} more lines were cut", report.logs_cut)));
         }
+        let at = self.registry.clock().now();
+        let line = |(level, text)| JournalLine {
+            number: 0,
+            at,
+            plugin: step.resolved.key.clone(),
+            digest: Some(step.resolved.digest),
+            tenant: step.subscription.tenant,
+            delivery: DeliveryId {
+                event: passage.event().id,
+                subscription: step.subscription.id,
+            },
+            level,
+            text,
+        };
+        self.records.journal().note(lines.into_iter().map(line));
+    }
+
+    fn log_failure(
+        &self,
+        subscription: &Subscription,
+        Ran { plugin, digest }: Ran,
+        failure: &SeenFailure,
+    ) {
+        self.records.journal().note([JournalLine {
+            number: 0,
+            at: failure.at,
+            plugin,
+            digest,
+            tenant: subscription.tenant,
+            delivery: failure.delivery,
+            level: "failed",
+            text: format!("{}: {}", failure.kind, failure.reason),
+        }]);
     }
 }
 

@@ -100,6 +100,8 @@ pub struct AttemptRecord {
     pub address: Option<IpAddr>,
     pub note: Note,
     pub node: NodeId,
+    /// SHA-256 of the body that went out.
+    pub body_hash: Option<Vec<u8>>,
     /// Names and digests of the plugins that ran.
     pub plugins: Vec<(String, String)>,
 }
@@ -335,7 +337,8 @@ impl Store {
     pub async fn attempts(&self, of: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
         let rows = sqlx::query!(
             r#"select a.number, a.at, a.duration_ms, a.outcome, a.status,
-                 host(a.address) as address, a.note, a.node_id, r.plugins::text as "plugins?"
+                 host(a.address) as address, a.note, a.node_id, a.body_sha256,
+                 r.plugins::text as "plugins?"
                from attempt a left join run r on r.id = a.run_id
                where a.lane = $1 and a.event_id = $2 and a.subscription_id = $3
                order by a.at, a.number"#,
@@ -356,6 +359,7 @@ impl Store {
                 address: row.address.and_then(|address| address.parse().ok()),
                 note: row.note.as_deref().map(read_note).unwrap_or_default(),
                 node: NodeId::new(row.node_id),
+                body_hash: row.body_sha256,
                 plugins: row
                     .plugins
                     .and_then(|text| serde_json::from_str(&text).ok())

@@ -52,7 +52,7 @@ impl Store {
         let secret = format!(
             "{PREFIX}{}",
             BASE32_NOPAD
-                .encode(&self.random::<32>())
+                .encode(&self.random.bytes::<32>())
                 .to_ascii_lowercase()
         );
         let mut change = Change::begin(&self.pool).await?;

@@ -12,9 +12,11 @@ use super::catalog::PluginEntry;
 use super::policy;
 use super::seal::{Owner, Sealer};
 use crate::domain::clock::Timestamp;
+use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginOwner};
+use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::tenant::TenantName;
@@ -132,9 +134,10 @@ async fn load_subscriptions(
 ) -> Result<(), StoreError> {
     let rows = sqlx::query_as!(
         SubscriptionRow,
-        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.target_url,
-             s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-             s.sealed_secret, s.sealed_old_secret, s.old_secret_until, s.v
+        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.filters::text as "filters!",
+             s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+             s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
+             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.v > $1 and (s.state <> 'deleted' or $1 >= 0)"#,
         floor(since)
@@ -162,13 +165,27 @@ struct SubscriptionRow {
     tenant_name: String,
     state: String,
     event_types: Vec<String>,
+    filters: String,
     target_url: Option<String>,
     plugins: String,
     delivery: String,
     sealed_secret: Vec<u8>,
+    secret_scheme: String,
     sealed_old_secret: Option<Vec<u8>>,
+    old_secret_scheme: Option<String>,
     old_secret_until: Option<time::OffsetDateTime>,
+    verification: String,
+    allowed_rate: Option<i32>,
+    expires_at: Option<time::OffsetDateTime>,
     v: i64,
+}
+
+/// Filters as they are kept.
+pub(super) fn filters(text: &str) -> Result<Filters, String> {
+    Filters::parse(text).map_err(|errors| {
+        let texts = errors.iter().map(ToString::to_string);
+        format!("its filters: {}", texts.collect::<Vec<_>>().join("; "))
+    })
 }
 
 enum ReadError {
@@ -188,11 +205,17 @@ impl SubscriptionRow {
             tenant: TenantId::new(self.tenant_id),
             subscription: SubscriptionId::new(self.id),
         };
-        let open = |sealed: &[u8]| sealer.open(owner, sealed).map(Arc::new);
-        let mut secrets = vec![open(&self.sealed_secret).map_err(ReadError::Store)?];
+        let open = |sealed: &[u8], scheme: &str| {
+            let bytes = sealer.open(owner, sealed).map_err(ReadError::Store)?;
+            let scheme = Scheme::from_stored(scheme);
+            let scheme = scheme.ok_or_else(|| ReadError::Text("its signature".to_owned()))?;
+            Ok::<_, ReadError>(Arc::new(SigningKey::from_bytes(scheme, &bytes)?))
+        };
+        let mut secrets = vec![open(&self.sealed_secret, &self.secret_scheme)?];
         let mut overlap_until = None;
         if let (Some(sealed), Some(until)) = (self.sealed_old_secret, self.old_secret_until) {
-            secrets.push(open(&sealed).map_err(ReadError::Store)?);
+            let scheme = self.old_secret_scheme.as_deref().unwrap_or("v1");
+            secrets.push(open(&sealed, scheme)?);
             overlap_until = Some(Timestamp::from(until));
         }
         let event_types = self.event_types.iter().map(|text| text.parse());
@@ -202,6 +225,7 @@ impl SubscriptionRow {
             tenant_name: self.tenant_name.parse()?,
             state: self.state.parse()?,
             event_types: event_types.collect::<Result<_, _>>()?,
+            filters: filters(&self.filters).map_err(ReadError::Text)?,
             target: match self.target_url {
                 Some(text) => Some(
                     TargetUrl::from_stored(&text)
@@ -211,6 +235,9 @@ impl SubscriptionRow {
             },
             plugins: serde_json::from_str(&self.plugins)?,
             policy: policy::from_stored(&self.delivery).map_err(ReadError::Text)?,
+            verification: self.verification.parse()?,
+            allowed_rate: self.allowed_rate.and_then(|rate| rate.try_into().ok()),
+            expires_at: self.expires_at.map(Timestamp::from),
             secrets,
             version: ConfigVersion::new(self.v),
         };

@@ -4,11 +4,15 @@
 //! [`catalog::Catalog`], which every node holds in memory. Nothing here is asked for while an event
 //! is accepted or delivered; that path has the catalog and the log.
 
+pub mod again;
 pub mod catalog;
 pub mod change;
 pub mod deliveries;
 pub mod events;
 pub mod feed;
+pub mod history;
+pub mod job_lease;
+pub mod jobs;
 pub mod keys;
 pub mod load;
 pub mod matcher;
@@ -17,21 +21,22 @@ pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;
+pub mod states;
+pub mod stored_events;
 pub mod subscriptions;
 pub mod tenants;
 
 use std::sync::Arc;
 
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use crate::domain::clock::Clock;
+use crate::domain::random::Random;
 
 use catalog::Catalog;
 use feed::Feed;
 use seal::Sealer;
-
-/// Fills a buffer with random bytes; handed in, so that tests can repeat themselves.
-pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// The database as the API uses it. Cheap to clone.
 #[derive(Clone)]
@@ -41,18 +46,14 @@ pub struct Store {
     catalog: Catalog,
     feed: Feed,
     clock: Clock,
-    randomness: Randomness,
+    random: Random,
+    /// A job was made or cancelled on this node.
+    jobs_changed: Arc<Notify>,
 }
 
 impl Store {
     #[must_use]
-    pub fn new(
-        pool: PgPool,
-        sealer: Sealer,
-        feed: Feed,
-        clock: Clock,
-        randomness: Randomness,
-    ) -> Self {
+    pub fn new(pool: PgPool, sealer: Sealer, feed: Feed, clock: Clock, random: Random) -> Self {
         let catalog = feed.catalog().clone();
         Self {
             pool,
@@ -60,7 +61,8 @@ impl Store {
             catalog,
             feed,
             clock,
-            randomness,
+            random,
+            jobs_changed: Arc::default(),
         }
     }
 
@@ -78,12 +80,6 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        (self.randomness)(&mut bytes);
-        bytes
     }
 }
 

@@ -6,12 +6,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::retry::RetrySchedule;
+use crate::domain::secret::Scheme;
 use crate::domain::subscription::{DeliveryPolicy, Format};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredPolicy {
     format: Format,
+    signature: Scheme,
+    hook_signature: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule_ms: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,6 +29,8 @@ pub(super) fn to_stored(policy: &DeliveryPolicy) -> String {
     let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let stored = StoredPolicy {
         format: policy.format,
+        signature: policy.signature,
+        hook_signature: policy.hook_signature,
         retry_schedule_ms: policy
             .retry_schedule
             .as_ref()
@@ -47,6 +52,8 @@ pub(super) fn from_stored(text: &str) -> Result<DeliveryPolicy, String> {
     let defaults = DeliveryPolicy::default();
     Ok(DeliveryPolicy {
         format: stored.format,
+        signature: stored.signature,
+        hook_signature: stored.hook_signature,
         retry_schedule,
         timeout: stored
             .timeout_ms
@@ -63,7 +70,9 @@ mod tests {
     #[test]
     fn a_policy_survives_being_stored() {
         let policy = DeliveryPolicy {
-            format: Format::Raw,
+            format: Format::CloudEventsBinary,
+            signature: Scheme::V1a,
+            hook_signature: true,
             retry_schedule: Some(RetrySchedule::new(vec![Duration::from_secs(5)]).unwrap()),
             timeout: Duration::from_secs(3),
             max_in_flight: 4,

@@ -8,32 +8,10 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::StoreError;
+use crate::config::MasterKey;
 use crate::domain::ids::{SubscriptionId, TenantId};
-use crate::domain::secret::SigningSecret;
 
 const NONCE_BYTES: usize = 24;
-
-/// The key that seals all secrets of a deployment. Does not print.
-#[derive(Clone)]
-pub struct MasterKey([u8; 32]);
-
-impl MasterKey {
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    #[must_use]
-    pub const fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MasterKey(…)")
-    }
-}
 
 /// What a sealed secret belongs to, and opens with alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +55,8 @@ impl Sealer {
 
     /// `nonce` must be random and never used again.
     #[must_use]
-    pub fn seal(&self, owner: Owner, secret: &SigningSecret, nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
-        let (msg, aad) = (secret.bytes(), &owner.bytes()[..]);
+    pub fn seal(&self, owner: Owner, secret: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let (msg, aad) = (secret, &owner.bytes()[..]);
         let ciphertext = self
             .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg, aad })
@@ -92,7 +70,7 @@ impl Sealer {
 
     /// # Errors
     /// Where it was sealed with another key, for another owner, or was changed since.
-    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<SigningSecret, StoreError> {
+    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key_id = sealed.first().copied().unwrap_or(0);
         let refuse = || StoreError::Sealed { key_id };
         let (nonce, msg) = sealed
@@ -101,11 +79,9 @@ impl Sealer {
             .filter(|_| key_id == self.key_id)
             .ok_or_else(refuse)?;
         let aad = &owner.bytes()[..];
-        let bytes = self
-            .cipher
+        self.cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
-            .map_err(|_| refuse())?;
-        SigningSecret::from_bytes(&bytes).map_err(|_| refuse())
+            .map_err(|_| refuse())
     }
 }
 
@@ -122,15 +98,15 @@ mod tests {
 
     #[test]
     fn a_sealed_secret_opens_only_where_it_belongs() {
-        let sealer = Sealer::new(1, &MasterKey::new([7; 32]));
-        let secret = SigningSecret::from_bytes(&[9; 32]).unwrap();
+        let sealer = Sealer::new(1, &MasterKey::from_bytes([7; 32]));
+        let secret = [9; 32];
         let sealed = sealer.seal(owner(1, 2), &secret, [3; 24]);
 
         assert_eq!(sealer.open(owner(1, 2), &sealed).unwrap(), secret);
         for other in [owner(1, 3), owner(2, 2)] {
             assert!(sealer.open(other, &sealed).is_err());
         }
-        let other_key = Sealer::new(1, &MasterKey::new([8; 32]));
+        let other_key = Sealer::new(1, &MasterKey::from_bytes([8; 32]));
         assert!(other_key.open(owner(1, 2), &sealed).is_err());
         for position in 0..sealed.len() {
             let mut changed = sealed.clone();
@@ -138,7 +114,6 @@ mod tests {
             assert!(sealer.open(owner(1, 2), &changed).is_err());
             assert!(sealer.open(owner(1, 2), &sealed[..position]).is_err());
         }
-        let plain = secret.bytes();
-        assert!(!sealed.windows(plain.len()).any(|window| window == plain));
+        assert!(!sealed.windows(secret.len()).any(|window| window == secret));
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! A deleted one stays as a row, because deliveries and attempts name it.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::change::Change;
 use super::seal::Owner;
-use super::{Store, StoreError, policy};
+use super::{Store, StoreError, load, policy};
 use crate::domain::clock::Timestamp;
+use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
-use crate::domain::secret::SigningSecret;
+use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::{DeliveryPolicy, State};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 
 /// What a subscriber may choose.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +28,26 @@ pub struct Wish {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub labels: Vec<String>,
     pub event_types: Vec<TypePattern>,
+    pub filters: Filters,
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    pub verification: Verification,
+    pub expires_at: Option<Timestamp>,
 }
+
+impl Wish {
+    /// State and reason of a subscription that was just made.
+    fn first_state(&self) -> (State, Option<&'static str>) {
+        match self.verification {
+            Verification::None => (State::Active, None),
+            _ => (State::Pending, Some(UNCONFIRMED)),
+        }
+    }
+}
+
+/// Why a subscription is pending before anything was tried.
+const UNCONFIRMED: &str = "waits for its receiver to confirm";
 
 /// A subscription with all that the API shows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +56,8 @@ pub struct Record {
     pub tenant: (TenantId, TenantName),
     pub state: (State, Option<String>),
     pub wish: Wish,
+    /// What receivers verify with, where the signature has a public key.
+    pub public_key: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: ConfigVersion,
@@ -43,9 +65,11 @@ pub struct Record {
 
 /// Which subscriptions are asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Selection {
+pub struct Selection<'a> {
     pub tenant: Option<TenantId>,
     pub state: Option<State>,
+    /// Those that carry this label.
+    pub label: Option<&'a str>,
     pub after: Option<SubscriptionId>,
     pub limit: u16,
 }
@@ -54,9 +78,22 @@ pub struct Selection {
 #[derive(Debug)]
 pub struct Created {
     pub id: SubscriptionId,
-    pub secret: SigningSecret,
+    pub key: SigningKey,
     pub version: ConfigVersion,
 }
+
+/// A subscription that was just changed.
+#[derive(Debug)]
+pub struct Saved {
+    pub version: ConfigVersion,
+    /// The new key, where the change made one.
+    pub key: Option<SigningKey>,
+    /// Whether its receiver has to be asked.
+    pub is_unconfirmed: bool,
+}
+
+/// How long an old key goes on signing beside a new one.
+pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// A change of one subscription under way: nobody else changes it meanwhile.
 #[derive(Debug)]
@@ -80,17 +117,20 @@ impl Store {
         .fetch_one(change.connection())
         .await?;
         let id = SubscriptionId::new(id);
-        let (secret, sealed) = self.new_secret(Owner {
+        let owner = Owner {
             tenant,
             subscription: id,
-        });
+        };
+        let (key, sealed) = self.new_key(owner, wish.policy.signature);
         let columns = Columns::of(wish);
+        let (state, reason) = wish.first_state();
         sqlx::query!(
             "insert into subscription (id, tenant_id, state, description, metadata, labels,
-               event_types, target_url, plugins, delivery, sealed_secret, v)
+               event_types, target_url, plugins, delivery, sealed_secret, v, filters, secret_scheme,
+               public_key, verification, expires_at, state_reason)
              overriding system value
-             values ($1, $2, 'active', $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
-               $9::text::jsonb, $10, $11)",
+             values ($1, $2, $15, $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
+               $9::text::jsonb, $10, $11, $12::text::json, $13, $14, $16, $17, $18)",
             id.get(),
             tenant.get(),
             wish.description,
@@ -101,23 +141,25 @@ impl Store {
             columns.plugins,
             columns.delivery,
             sealed,
-            change.version().get()
+            change.version().get(),
+            wish.filters.as_json(),
+            key.scheme().as_str(),
+            key.public(),
+            state.as_str(),
+            wish.verification.as_str(),
+            wish.expires_at.map(Timestamp::as_datetime),
+            reason
         )
         .execute(change.connection())
         .await?;
         let version = change.commit().await?;
-        Ok(Created {
-            id,
-            secret,
-            version,
-        })
+        Ok(Created { id, key, version })
     }
 
-    fn new_secret(&self, owner: Owner) -> (SigningSecret, Vec<u8>) {
-        let secret = SigningSecret::from_bytes(&self.random::<32>())
-            .expect("32 bytes are within the bounds of a secret");
-        let sealed = self.sealer.seal(owner, &secret, self.random());
-        (secret, sealed)
+    fn new_key(&self, owner: Owner, scheme: Scheme) -> (SigningKey, Vec<u8>) {
+        let key = SigningKey::new(scheme, self.random.bytes());
+        let sealed = self.sealer.seal(owner, key.bytes(), self.random.bytes());
+        (key, sealed)
     }
 
     /// None where there is none, or it belongs to another tenant.
@@ -148,21 +190,26 @@ impl Store {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn list_subscriptions(&self, wanted: Selection) -> Result<Vec<Record>, StoreError> {
+    pub async fn list_subscriptions(
+        &self,
+        wanted: Selection<'_>,
+    ) -> Result<Vec<Record>, StoreError> {
         let rows = sqlx::query_as!(
             Row,
             r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason,
                  s.description, s.metadata::text as "metadata!", s.labels, s.event_types,
-                 s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-                 s.created_at, s.updated_at, s.v
+                 s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+                 s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
                from subscription s join tenant t on t.id = s.tenant_id
                where s.id > $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)
                  and ($3::text is null or s.state = $3)
+                 and ($5::text is null or $5 = any(s.labels))
                order by s.id limit $4"#,
             wanted.after.map_or(0, SubscriptionId::get),
             wanted.tenant.map(TenantId::get),
             wanted.state.map(State::as_str),
-            i64::from(wanted.limit)
+            i64::from(wanted.limit),
+            wanted.label
         )
         .fetch_all(&self.pool)
         .await?;
@@ -186,29 +233,7 @@ impl Store {
         Ok(record.map(|record| Edit { change, record }))
     }
 
-    /// Disables a subscription from within: its receiver is gone, or fails for good. One that was
-    /// meanwhile deleted or disabled stays so.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn set_state(
-        &self,
-        id: SubscriptionId,
-        state: State,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        let Some(edit) = self.edit_subscription(id, None).await? else {
-            return Ok(());
-        };
-        if edit.record.state.0 == state {
-            return Ok(());
-        }
-        edit.save_state(state, Some(reason)).await?;
-        self.feed.refresh().await?;
-        Ok(())
-    }
-
-    /// A new secret; the old one signs beside it until `old_until`.
+    /// A new key; the old one signs beside it until `old_until`.
     ///
     /// # Errors
     /// Where the database does not answer.
@@ -216,36 +241,99 @@ impl Store {
         &self,
         mut edit: Edit,
         old_until: Option<Timestamp>,
-    ) -> Result<(SigningSecret, ConfigVersion), StoreError> {
-        let (secret, sealed) = self.new_secret(Owner {
+    ) -> Result<(SigningKey, ConfigVersion), StoreError> {
+        let scheme = edit.record.wish.policy.signature;
+        let key = self.renew_key(&mut edit, scheme, old_until).await?;
+        Ok((key, edit.change.commit().await?))
+    }
+
+    /// Writes a changed wish. Another kind of signature needs another key; the old one signs
+    /// beside it for a day.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn save_subscription(
+        &self,
+        mut edit: Edit,
+        wish: &Wish,
+    ) -> Result<Saved, StoreError> {
+        let scheme = wish.policy.signature;
+        let key = if scheme == edit.record.wish.policy.signature {
+            None
+        } else {
+            let old_until = self.clock.now().plus(DEFAULT_OVERLAP);
+            let renewed = self.renew_key(&mut edit, scheme, Some(old_until)).await?;
+            Some(renewed)
+        };
+        let is_unconfirmed = edit.write(wish, self.clock.now()).await?;
+        let version = edit.change.commit().await?;
+        Ok(Saved {
+            version,
+            key,
+            is_unconfirmed,
+        })
+    }
+
+    async fn renew_key(
+        &self,
+        edit: &mut Edit,
+        scheme: Scheme,
+        old_until: Option<Timestamp>,
+    ) -> Result<SigningKey, StoreError> {
+        let owner = Owner {
             tenant: edit.record.tenant.0,
             subscription: edit.record.id,
-        });
+        };
+        let (key, sealed) = self.new_key(owner, scheme);
         sqlx::query!(
             "update subscription set sealed_secret = $2, updated_at = now(), v = $4,
+               secret_scheme = $5, public_key = $6,
                sealed_old_secret = case when $3::timestamptz is null then null else sealed_secret end,
+               old_secret_scheme = case when $3::timestamptz is null then null else secret_scheme end,
                old_secret_until = $3
              where id = $1",
             edit.record.id.get(),
             sealed,
             old_until.map(Timestamp::as_datetime),
-            edit.change.version().get()
+            edit.change.version().get(),
+            key.scheme().as_str(),
+            key.public()
         )
         .execute(edit.change.connection())
         .await?;
-        Ok((secret, edit.change.commit().await?))
+        Ok(key)
     }
 }
 
 impl Edit {
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn save(mut self, wish: &Wish) -> Result<ConfigVersion, StoreError> {
+    /// What becomes of the state: another target, or another way to consent, has to be asked anew;
+    /// what had ended goes on where it was renewed.
+    fn next_state(&self, wish: &Wish, now: Timestamp) -> (State, Option<String>) {
+        let (state, reason) = &self.record.state;
+        let old = &self.record.wish;
+        let is_new = wish.target != old.target || wish.verification != old.verification;
+        let is_renewed = wish.expires_at.is_none_or(|until| until > now);
+        match state {
+            _ if is_new && wish.verification != Verification::None => {
+                (State::Pending, Some(UNCONFIRMED.to_owned()))
+            }
+            State::Pending if wish.verification == Verification::None => (State::Active, None),
+            State::Expired if is_renewed => (State::Active, None),
+            _ => (*state, reason.clone()),
+        }
+    }
+
+    /// Says whether the receiver has to be asked.
+    async fn write(&mut self, wish: &Wish, now: Timestamp) -> Result<bool, StoreError> {
+        let (state, reason) = self.next_state(wish, now);
+        let is_unconfirmed = state == State::Pending && reason.as_deref() == Some(UNCONFIRMED);
         let columns = Columns::of(wish);
         sqlx::query!(
             "update subscription set description = $2, metadata = $3::text::jsonb, labels = $4,
                event_types = $5, target_url = $6, plugins = $7::text::jsonb,
-               delivery = $8::text::jsonb, updated_at = now(), v = $9
+               delivery = $8::text::jsonb, filters = $10::text::json, updated_at = now(), v = $9,
+               verification = $11, expires_at = $12, state = $13, state_reason = $14,
+               allowed_rate = case when $13 = 'pending' then null else allowed_rate end
              where id = $1",
             self.record.id.get(),
             wish.description,
@@ -255,11 +343,16 @@ impl Edit {
             columns.target_url,
             columns.plugins,
             columns.delivery,
-            self.change.version().get()
+            self.change.version().get(),
+            wish.filters.as_json(),
+            wish.verification.as_str(),
+            wish.expires_at.map(Timestamp::as_datetime),
+            state.as_str(),
+            reason
         )
         .execute(self.change.connection())
         .await?;
-        Ok(self.change.commit().await?)
+        Ok(is_unconfirmed)
     }
 
     /// # Errors
@@ -291,9 +384,9 @@ async fn fetch(
     let row = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason, s.description,
-             s.metadata::text as "metadata!", s.labels, s.event_types, s.target_url,
-             s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-             s.created_at, s.updated_at, s.v
+             s.metadata::text as "metadata!", s.labels, s.event_types,
+             s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+             s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.id = $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)"#,
         id.get(),
@@ -336,9 +429,13 @@ struct Row {
     metadata: String,
     labels: Vec<String>,
     event_types: Vec<String>,
+    filters: String,
     target_url: Option<String>,
     plugins: String,
     delivery: String,
+    public_key: Option<String>,
+    verification: String,
+    expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
     v: i64,
@@ -375,10 +472,14 @@ impl Row {
                 metadata: serde_json::from_str(&self.metadata).map_err(text)?,
                 labels: self.labels,
                 event_types: event_types.collect::<Result<_, _>>().map_err(text)?,
+                filters: load::filters(&self.filters)?,
                 target,
                 plugins: serde_json::from_str(&self.plugins).map_err(text)?,
                 policy: policy::from_stored(&self.delivery)?,
+                verification: self.verification.parse().map_err(text)?,
+                expires_at: self.expires_at.map(Timestamp::from),
             },
+            public_key: self.public_key,
             created_at: self.created_at.into(),
             updated_at: self.updated_at.into(),
             version: ConfigVersion::new(self.v),

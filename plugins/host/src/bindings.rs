@@ -3,7 +3,7 @@
 //! Written by hand rather than generated, so that an event is lowered from borrowed
 //! bytes and nothing is copied for a plugin that lets it pass.
 
-use crate::event::GuestEvent;
+use crate::event::{GuestEvent, GuestRequest};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lower, Clone, Copy)]
@@ -31,6 +31,40 @@ pub(crate) struct EventRef<'a> {
     attributes: Vec<AttributeRef<'a>>,
 }
 
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct RequestRef<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    headers: Vec<AttributeRef<'a>>,
+    body: &'a [u8],
+    secret: Option<&'a str>,
+    #[component(name = "received-ms")]
+    received_ms: u64,
+}
+
+fn attributes(pairs: &[(String, String)]) -> Vec<AttributeRef<'_>> {
+    pairs
+        .iter()
+        .map(|(name, value)| AttributeRef { name, value })
+        .collect()
+}
+
+impl<'a> From<&'a GuestRequest> for RequestRef<'a> {
+    fn from(request: &'a GuestRequest) -> Self {
+        Self {
+            method: &request.method,
+            path: &request.path,
+            query: &request.query,
+            headers: attributes(&request.headers),
+            body: &request.body,
+            secret: request.secret.as_deref(),
+            received_ms: request.received_ms,
+        }
+    }
+}
+
 impl<'a> From<&'a GuestEvent> for EventRef<'a> {
     fn from(event: &'a GuestEvent) -> Self {
         Self {
@@ -43,11 +77,7 @@ impl<'a> From<&'a GuestEvent> for EventRef<'a> {
             key: event.key.as_deref(),
             content_type: &event.content_type,
             data: &event.data,
-            attributes: event
-                .attributes
-                .iter()
-                .map(|(name, value)| AttributeRef { name, value })
-                .collect(),
+            attributes: attributes(&event.attributes),
         }
     }
 }
@@ -107,5 +137,60 @@ pub(crate) enum RawLevel {
     Error,
 }
 
-pub(crate) type TransformResult = (Result<RawVerdict, RawFailure>,);
-pub(crate) type FilterResult = (Result<bool, RawFailure>,);
+/// An event as a fold returns it; who it is, the host knows better.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+#[expect(dead_code, reason = "the contract has fields that a fold can't change")]
+pub(crate) struct RawEvent {
+    id: String,
+    source: String,
+    #[component(name = "event-type")]
+    event_type: String,
+    pub(crate) subject: Option<String>,
+    #[component(name = "time-ms")]
+    pub(crate) time_ms: u64,
+    tenant: String,
+    key: Option<String>,
+    #[component(name = "content-type")]
+    pub(crate) content_type: String,
+    pub(crate) data: Vec<u8>,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct RawDraft {
+    #[component(name = "event-type")]
+    pub(crate) event_type: String,
+    pub(crate) id: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) key: Option<String>,
+    #[component(name = "time-ms")]
+    pub(crate) time_ms: Option<u64>,
+    #[component(name = "content-type")]
+    pub(crate) content_type: String,
+    pub(crate) data: Vec<u8>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct RawResponse {
+    pub(crate) status: u16,
+    #[component(name = "content-type")]
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum RawReception {
+    #[component(name = "accepted")]
+    Accepted(Vec<RawDraft>),
+    #[component(name = "challenge")]
+    Challenge(RawResponse),
+    #[component(name = "rejected")]
+    Rejected(String),
+}
+
+/// What every exported function returns.
+pub(crate) type Returned<T> = (Result<T, RawFailure>,);

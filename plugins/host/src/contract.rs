@@ -44,6 +44,16 @@ impl Export {
         }
     }
 
+    /// The same, as it stands in messages.
+    pub(crate) fn quoted(self) -> &'static str {
+        match self {
+            Self::Transform => "`transform`",
+            Self::Filter => "`filter`",
+            Self::Fold => "`fold`",
+            Self::Receiver => "`receiver`",
+        }
+    }
+
     /// The interface's one function.
     pub(crate) fn function(self) -> &'static str {
         match self {

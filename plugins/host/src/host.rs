@@ -1,16 +1,14 @@
 //! The host as the gateway sees it: prepare a component, run batches, try things out.
 
-use crate::batch;
 use crate::cache::ArtefactCache;
 use crate::check::{CheckReport, Refused};
 use crate::compile::{CompileWorker, Compiler};
 use crate::engine::{Metering, PoolSize, base_config, running_engine};
-use crate::event::{BatchJob, DryRunJob};
-use crate::instance::Surroundings;
+use crate::event::{BatchJob, FoldJob, GuestEvent, ReceiveJob};
 use crate::limits::Limits;
 use crate::load::LoadedPlugin;
-use crate::prepare::no_room;
-use crate::report::{CallFailure, CallReport};
+use crate::report::{BatchReport, CallFailure, CallReport, Reception};
+use crate::session;
 use crate::stats::{Counters, Stats, increment};
 use crate::threads::GuestThreads;
 use crate::ticker::Ticker;
@@ -57,17 +55,6 @@ pub struct Prepared {
     /// Zero where the machine code was cached.
     pub compile_time: Duration,
     pub size_bytes: usize,
-}
-
-/// One call of a component that is not kept.
-#[derive(Debug, Clone)]
-pub struct DryRun {
-    pub report: CallReport,
-    /// Instructions of the call: the same for the same component, event and config.
-    pub fuel: u64,
-    /// Instructions to make the instance.
-    pub start_fuel: u64,
-    pub checks: CheckReport,
 }
 
 /// Runs plugins. Clones are the same host; it stops with the last one.
@@ -133,58 +120,74 @@ impl PluginHost {
 
     /// Runs a batch: one report for each event, in order. Waits for its tenant's
     /// turn. Dropping the future ends the batch after the event that runs.
-    pub async fn run_batch(&self, job: BatchJob) -> Vec<CallReport> {
+    pub async fn run_batch(&self, job: BatchJob) -> BatchReport {
         let (tenant, length) = (Arc::clone(&job.tenant), job.events.len());
-        let counters = &self.inner.counters;
-        increment(&counters.batches);
         let run = move |is_cancelled: &dyn Fn() -> bool| {
-            let reports = batch::run(&job, is_cancelled);
-            let ended_by_force = batch::ended_by_force(&reports);
-            (reports, ended_by_force)
+            let calls = session::run_batch(&job, is_cancelled);
+            let ended_by_force = calls.iter().any(CallReport::was_ended_by_force);
+            (calls, ended_by_force)
         };
-        match self.inner.threads.run(&tenant, run).await {
-            Ok(reports) => {
-                counters.add_calls(&reports);
-                reports
+        match self.run_counted(&tenant, run).await {
+            Some((calls, queued)) => {
+                self.inner.counters.add_calls(&calls);
+                BatchReport { calls, queued }
             }
-            Err(_) => {
-                increment(&counters.overloads);
-                (0..length)
+            None => BatchReport {
+                calls: (0..length)
                     .map(|_| CallReport::failed(CallFailure::Overloaded))
-                    .collect()
-            }
+                    .collect(),
+                queued: Duration::ZERO,
+            },
         }
     }
 
-    /// Runs one event through a component and keeps neither, counting instructions.
-    ///
-    /// # Errors
-    /// The first check that failed, with the report of all before it.
-    pub async fn dry_run(&self, job: DryRunJob) -> Result<DryRun, Refused> {
-        let prepared = self
-            .prepare_for(job.component, Metering::TimeAndFuel)
-            .await?;
-        let mut checks = prepared.report;
-        let surroundings = Surroundings {
-            config: job.config,
-            data_urls: job.data_urls,
-            limits: Arc::clone(&self.inner.limits),
+    /// Folds waiting events into one. Id, source, type, tenant and key of the result
+    /// are those of the last event, whatever the plugin returned. Waits for its
+    /// tenant's turn; a failure at any step is the whole's.
+    pub async fn fold(&self, job: FoldJob) -> CallReport<GuestEvent> {
+        let tenant = Arc::clone(&job.tenant);
+        let run = move |is_cancelled: &dyn Fn() -> bool| session::run_fold(&job, is_cancelled);
+        self.run_one(&tenant, run).await
+    }
+
+    /// Shows one request to a receiver. Waits for its tenant's turn.
+    pub async fn receive(&self, job: ReceiveJob) -> CallReport<Reception> {
+        let tenant = Arc::clone(&job.tenant);
+        let run = move |_: &dyn Fn() -> bool| session::run_receive(&job);
+        self.run_one(&tenant, run).await
+    }
+
+    async fn run_one<T: Send + 'static>(
+        &self,
+        tenant: &Arc<str>,
+        run: impl FnOnce(&dyn Fn() -> bool) -> CallReport<T> + Send + 'static,
+    ) -> CallReport<T> {
+        let run = move |is_cancelled: &dyn Fn() -> bool| {
+            let report = run(is_cancelled);
+            let ended_by_force = report.was_ended_by_force();
+            (report, ended_by_force)
         };
-        let (plugin, event) = (prepared.plugin, job.event);
-        let run = move |_: &dyn Fn() -> bool| {
-            let run = batch::run_metered(&plugin, &surroundings, &event);
-            let ended_by_force = batch::ended_by_force(std::slice::from_ref(&run.report));
-            (run, ended_by_force)
-        };
-        match self.inner.threads.run(&job.tenant, run).await {
-            Ok(run) => Ok(DryRun {
-                report: run.report,
-                fuel: run.fuel,
-                start_fuel: run.start_fuel,
-                checks,
-            }),
-            Err(_) => Err(checks.refuse("run", no_room())),
+        match self.run_counted(tenant, run).await {
+            Some((report, _)) => {
+                self.inner.counters.add_calls([&report]);
+                report
+            }
+            None => CallReport::failed(CallFailure::Overloaded),
         }
+    }
+
+    /// None where there was no room.
+    async fn run_counted<T: Send + 'static>(
+        &self,
+        tenant: &Arc<str>,
+        run: impl FnOnce(&dyn Fn() -> bool) -> (T, bool) + Send + 'static,
+    ) -> Option<(T, Duration)> {
+        increment(&self.inner.counters.batches);
+        let outcome = self.inner.threads.run(tenant, run).await;
+        if outcome.is_err() {
+            increment(&self.inner.counters.overloads);
+        }
+        outcome.ok()
     }
 
     pub fn stats(&self) -> Stats {

@@ -3,18 +3,16 @@
 //! All that a guest can touch is [`Guest`]. It is never handed from one
 //! subscription to another, and a call that failed by force is its last.
 
-use crate::bindings::{
-    EventRef, FilterResult, RawFailure, RawLevel, RawMessage, RawVerdict, TransformResult,
-};
+use crate::bindings::RawLevel;
+use crate::contract::Export;
 use crate::deadline::{Deadline, OutOfTime};
-use crate::event::{DataUrls, GuestEvent};
+use crate::event::{DataUrls, no_data_urls};
 use crate::failure::failure_of;
 use crate::limits::Limits;
 use crate::load::LoadedPlugin;
 use crate::log_book::LogBook;
 use crate::meter::Meter;
-use crate::report::{CallFailure, LogLevel, Message, Verdict};
-use crate::text::printable;
+use crate::report::{CallFailure, LogLevel};
 use std::sync::Arc;
 use wasmtime::component::{Instance, Linker, WasmStr};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
@@ -28,6 +26,17 @@ pub(crate) struct Surroundings {
     pub(crate) config: Arc<str>,
     pub(crate) data_urls: DataUrls,
     pub(crate) limits: Arc<Limits>,
+}
+
+impl Surroundings {
+    /// Where there is no delivery to link to.
+    pub(crate) fn without_urls(config: &Arc<str>, limits: &Arc<Limits>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            data_urls: no_data_urls(),
+            limits: Arc::clone(limits),
+        }
+    }
 }
 
 /// The host's side of an instance.
@@ -130,23 +139,22 @@ impl LiveInstance {
         }
     }
 
-    /// Asks the plugin about one event: its filter first, where it has one, then its
-    /// transform, both within one deadline.
-    pub(crate) fn ask(&mut self, index: usize, event: &GuestEvent) -> Result<Verdict, CallFailure> {
+    /// Begins a call: about the event at `index`, within a deadline of its own.
+    pub(crate) fn begin(&mut self, index: usize) {
         let guest = self.store.data_mut();
         guest.index = index;
         guest.deadline = Deadline::from_now(guest.surroundings.limits.time_per_event);
         guest.meter.take_was_denied();
         self.store.set_epoch_deadline(1);
-        if self.plugin.filter().is_none() && self.plugin.transform().is_none() {
-            return Err(CallFailure::NotExported);
-        }
-        if !self.accepts(event)? {
-            return Ok(Verdict::Drop(
-                "the filter did not accept the event".to_owned(),
-            ));
-        }
-        self.transform(event)
+    }
+
+    pub(crate) fn exports(&self, export: Export) -> bool {
+        self.plugin.function(export).is_some()
+    }
+
+    /// What a call is made of.
+    pub(crate) fn parts(&mut self) -> (&mut Store<Guest>, &Instance, &LoadedPlugin) {
+        (&mut self.store, &self.instance, &self.plugin)
     }
 
     /// Lines of the call that just ended.
@@ -162,96 +170,12 @@ impl LiveInstance {
         self.store.data().meter.memory_bytes()
     }
 
-    /// Instructions so far, where the engine counts them.
+    /// Instructions so far, where the engine counts them; else zero.
     pub(crate) fn fuel_used(&self) -> u64 {
-        self.store
-            .get_fuel()
-            .map_or(0, |left| PLENTY_OF_FUEL - left)
-    }
-
-    fn accepts(&mut self, event: &GuestEvent) -> Result<bool, CallFailure> {
-        let Some(export) = self.plugin.filter() else {
-            return Ok(true);
-        };
-        let function = self
-            .instance
-            .get_typed_func::<(EventRef<'_>,), FilterResult>(&mut self.store, export)
-            .map_err(|error| CallFailure::Trap(format!("{error:#}")))?;
-        match function.call(&mut self.store, (EventRef::from(event),)) {
-            Ok((answer,)) => answer.map_err(|failure| self.own_failure(failure)),
-            Err(error) => Err(failure_of(&error, self.store.data_mut())),
+        if !self.plugin.counts_fuel() {
+            return 0;
         }
-    }
-
-    fn transform(&mut self, event: &GuestEvent) -> Result<Verdict, CallFailure> {
-        let Some(export) = self.plugin.transform() else {
-            return Ok(Verdict::Pass);
-        };
-        let function = self
-            .instance
-            .get_typed_func::<(EventRef<'_>,), TransformResult>(&mut self.store, export)
-            .map_err(|error| CallFailure::Trap(format!("{error:#}")))?;
-        match function.call(&mut self.store, (EventRef::from(event),)) {
-            Ok((Ok(verdict),)) => verdict_within(verdict, &self.store.data().surroundings.limits),
-            Ok((Err(failure),)) => Err(self.own_failure(failure)),
-            Err(error) => Err(failure_of(&error, self.store.data_mut())),
-        }
-    }
-
-    fn own_failure(&self, failure: RawFailure) -> CallFailure {
-        let max_bytes = self.store.data().surroundings.limits.max_reason_bytes;
-        let text = |raw: String| printable(&raw, max_bytes).0;
-        match failure {
-            RawFailure::InvalidConfig(raw) => CallFailure::InvalidConfig(text(raw)),
-            RawFailure::UnusableEvent(raw) => CallFailure::UnusableEvent(text(raw)),
-            RawFailure::AgainLater(raw) => CallFailure::AgainLater(text(raw)),
-        }
-    }
-}
-
-fn verdict_within(verdict: RawVerdict, limits: &Limits) -> Result<Verdict, CallFailure> {
-    let within = |bytes: usize| {
-        let max_bytes = limits.max_output_bytes;
-        if bytes <= max_bytes {
-            Ok(())
-        } else {
-            Err(CallFailure::OutputTooLarge { max_bytes })
-        }
-    };
-    match verdict {
-        RawVerdict::Pass => Ok(Verdict::Pass),
-        RawVerdict::Drop(reason) => {
-            Ok(Verdict::Drop(printable(&reason, limits.max_reason_bytes).0))
-        }
-        RawVerdict::Replace(data) => {
-            within(data.len())?;
-            Ok(Verdict::Replace(data.into()))
-        }
-        RawVerdict::Deliver(RawMessage {
-            content_type,
-            body,
-            headers,
-        }) => {
-            let header_bytes: usize = headers
-                .iter()
-                .map(|header| header.name.len() + header.value.len())
-                .sum();
-            within(body.len() + content_type.len() + header_bytes)?;
-            if headers.len() > limits.max_headers {
-                return Err(CallFailure::TooManyHeaders {
-                    actual: headers.len(),
-                    max: limits.max_headers,
-                });
-            }
-            let headers = headers
-                .into_iter()
-                .map(|header| (header.name, header.value))
-                .collect();
-            Ok(Verdict::Deliver(Message {
-                content_type,
-                body: body.into(),
-                headers,
-            }))
-        }
+        let left = self.store.get_fuel();
+        left.map_or(0, |left| PLENTY_OF_FUEL - left)
     }
 }

@@ -1,4 +1,4 @@
-//! Runs plugins: WebAssembly components that filter and transform events.
+//! Runs plugins: WebAssembly components that filter, transform, fold and receive events.
 //!
 //! A plugin is code of a stranger. It is checked before it is compiled, compiled in
 //! a process that may be killed, run on threads that wait for nothing else, and
@@ -9,9 +9,9 @@
 //! This crate knows no subscription, no store and no HTTP. It keeps no plugin
 //! either: whoever holds a [`LoadedPlugin`] keeps its code in memory.
 
-mod batch;
 mod bindings;
 mod cache;
+mod calls;
 mod check;
 mod child;
 mod compile;
@@ -32,12 +32,14 @@ mod os;
 mod precheck;
 mod prepare;
 mod report;
+mod session;
 mod shape;
 mod signature;
 mod stats;
 mod text;
 mod threads;
 mod ticker;
+mod trial;
 mod worker;
 
 pub use check::{Check, CheckReport, Refusal, Refused};
@@ -45,10 +47,14 @@ pub use compile::CompileWorker;
 pub use contract::{CONTRACT_VERSION, Export};
 pub use digest::{Digest, InvalidDigest};
 pub use engine::PoolSize;
-pub use event::{BatchJob, DataUrls, DryRunJob, GuestEvent, no_data_urls};
-pub use host::{DryRun, HostConfig, HostError, PluginHost, Prepared};
+pub use event::{BatchJob, DataUrls, FoldJob, GuestEvent, GuestRequest, ReceiveJob, no_data_urls};
+pub use host::{HostConfig, HostError, PluginHost, Prepared};
 pub use limits::Limits;
-pub use load::LoadedPlugin;
-pub use report::{CallFailure, CallReport, LogLevel, LogLine, Message, Verdict};
+pub use load::{LoadedPlugin, Resources};
+pub use report::{
+    BatchReport, CallFailure, CallReport, Draft, LogLevel, LogLine, Message, Reception, Response,
+    Start, Verdict,
+};
 pub use stats::Stats;
+pub use trial::{Answer, Question, Trial, TrialCall, TrialRun};
 pub use worker::compile_worker_main;

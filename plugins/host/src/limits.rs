@@ -22,8 +22,10 @@ pub struct Limits {
     pub max_memory_bytes: usize,
     /// Data of one event.
     pub max_input_bytes: usize,
-    /// What one call may hand back: data, or body and headers together.
+    /// What one call may hand back: data, or body and headers together, or all drafts together.
     pub max_output_bytes: usize,
+    /// Events that a receiver may make of one request.
+    pub max_drafts: usize,
     /// Data of all events of a batch, and what they are answered with.
     pub max_batch_bytes: usize,
     /// What the host copies out of a guest in one call, wanted or not.
@@ -81,6 +83,7 @@ impl Default for Limits {
             max_memory_bytes: 64 * MIB,
             max_input_bytes: 256 * KIB,
             max_output_bytes: 256 * KIB,
+            max_drafts: 100,
             max_batch_bytes: 4 * MIB,
             max_hostcall_bytes: 4 * MIB,
             max_headers: 32,

@@ -7,7 +7,6 @@ use crate::cache::{ArtefactName, Lookup};
 use crate::check::{CheckReport, Fault, Refusal, Refused};
 use crate::digest::Digest;
 use crate::engine::{Metering, fingerprint};
-use crate::event::no_data_urls;
 use crate::host::{PluginHost, Prepared};
 use crate::instance::{LiveInstance, Surroundings};
 use crate::load::{Identity, LoadedPlugin, TrustedArtefact, load};
@@ -146,11 +145,7 @@ impl PluginHost {
     ) -> Result<(), Refused> {
         let (guest, limits) = (Arc::clone(plugin), Arc::clone(&self.inner.limits));
         let start = move |_: &dyn Fn() -> bool| {
-            let surroundings = Surroundings {
-                config: Arc::from("{}"),
-                data_urls: no_data_urls(),
-                limits,
-            };
+            let surroundings = Surroundings::without_urls(&Arc::from("{}"), &limits);
             let started_at = Instant::now();
             let started =
                 LiveInstance::start(&guest, &surroundings).map(|instance| instance.memory_bytes());
@@ -162,12 +157,12 @@ impl PluginHost {
         };
         let uploads: Arc<str> = Arc::from("");
         let outcome = match self.inner.threads.run(&uploads, start).await {
-            Ok(Ok((memory_bytes, time))) => Ok((
+            Ok((Ok((memory_bytes, time)), _)) => Ok((
                 (),
                 format!("{memory_bytes} bytes of memory, in {} µs", time.as_micros()),
             )),
-            Ok(Err(CallFailure::Overloaded)) | Err(_) => Err(no_room()),
-            Ok(Err(failure)) => Err(Fault::new(
+            Ok((Err(CallFailure::Overloaded), _)) | Err(_) => Err(no_room()),
+            Ok((Err(failure), _)) => Err(Fault::new(
                 Refusal::Instantiation,
                 format!("the component does not start: {failure}"),
                 "do less at start, and use no clock, no randomness and no files there",

@@ -7,19 +7,78 @@
 use bytes::Bytes;
 use std::time::Duration;
 
-/// What one event's turn came to.
+/// What one call came to.
 #[derive(Debug, Clone)]
-pub struct CallReport {
-    pub result: Result<Verdict, CallFailure>,
+pub struct CallReport<T = Verdict> {
+    pub result: Result<T, CallFailure>,
     /// Wall time in the guest.
     pub duration: Duration,
     /// Processor time in the guest.
     pub cpu: Duration,
+    /// Instructions of the call, where they are counted; else zero.
+    pub fuel: u64,
+    /// The making of the instance, where this call was its first.
+    pub start: Option<Start>,
     /// Linear memory of the instance after the call.
     pub memory_bytes: usize,
+    /// Data handed over.
+    pub bytes_in: usize,
+    /// What came back.
+    pub bytes_out: usize,
     pub logs: Vec<LogLine>,
     /// Lines that were dropped or shortened.
     pub logs_cut: u32,
+}
+
+/// What the making of an instance took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    pub duration: Duration,
+    pub cpu: Duration,
+    /// Instructions, where they are counted; else zero.
+    pub fuel: u64,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone)]
+pub struct BatchReport {
+    /// One for each event, in order.
+    pub calls: Vec<CallReport>,
+    /// How long the batch waited for its tenant's turn.
+    pub queued: Duration,
+}
+
+/// What a receiver made of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reception {
+    /// Genuine: events to store. May be empty.
+    Accepted(Vec<Draft>),
+    /// An answer to give, and nothing to store.
+    Challenge(Response),
+    /// Not genuine, or not readable. The reason stays with us.
+    Rejected(String),
+}
+
+/// An event as a receiver proposes it: all of it is unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub event_type: String,
+    pub id: Option<String>,
+    pub subject: Option<String>,
+    pub key: Option<String>,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub time_ms: Option<u64>,
+    pub content_type: String,
+    pub data: Bytes,
+}
+
+/// An answer that a provider waits for; its media type is unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// From 200 to 599.
+    pub status: u16,
+    pub content_type: String,
+    pub body: Bytes,
 }
 
 /// What a plugin wants done with an event.
@@ -104,10 +163,12 @@ pub enum CallFailure {
     OutputTooLarge { max_bytes: usize },
     #[error("the plugin returned {actual} headers, {max} are allowed")]
     TooManyHeaders { actual: usize, max: usize },
-    #[error(
-        "the component exports neither `transform` nor `filter`; build it for one of these worlds"
-    )]
-    NotExported,
+    #[error("the plugin returned {actual} events for one request, {max} are allowed")]
+    TooManyDrafts { actual: usize, max: usize },
+    #[error("the plugin answered its challenge with status {status}; use one from 200 to 599")]
+    InvalidStatus { status: u16 },
+    #[error("the component does not export {wanted}; export it, or name a plugin that does")]
+    NotExported { wanted: &'static str },
     #[error("there was no room to run the plugin; the event is tried again")]
     Overloaded,
     #[error("the batch ended before this event's turn; the event is tried again")]
@@ -127,7 +188,9 @@ impl CallFailure {
             Self::InputTooLarge { .. } => "input-too-large",
             Self::OutputTooLarge { .. } => "output-too-large",
             Self::TooManyHeaders { .. } => "too-many-headers",
-            Self::NotExported => "not-exported",
+            Self::TooManyDrafts { .. } => "too-many-drafts",
+            Self::InvalidStatus { .. } => "invalid-status",
+            Self::NotExported { .. } => "not-exported",
             Self::Overloaded => "overload",
             Self::NotReached => "not-reached",
         }

@@ -48,7 +48,10 @@ pub(crate) fn increment(counter: &AtomicU64) {
 }
 
 impl Counters {
-    pub(crate) fn add_calls(&self, reports: &[CallReport]) {
+    pub(crate) fn add_calls<'a, T: 'a>(
+        &self,
+        reports: impl IntoIterator<Item = &'a CallReport<T>>,
+    ) {
         for report in reports {
             match &report.result {
                 Err(failure) if failure.is_not_asked() => continue,

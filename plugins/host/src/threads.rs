@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::error;
 
@@ -73,20 +73,22 @@ impl GuestThreads {
 
     /// Runs `job` on one of the threads when it is the tenant's turn. The job can ask
     /// whether anybody still waits; its answer comes with whether a guest had to be
-    /// ended by force.
+    /// ended by force. What comes back with the answer is how long it waited.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         tenant: &Arc<str>,
         job: impl FnOnce(&dyn Fn() -> bool) -> (T, bool) + Send + 'static,
-    ) -> Result<T, NoRoom> {
+    ) -> Result<(T, Duration), NoRoom> {
+        let asked_at = Instant::now();
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
             if answer.is_closed() {
                 return false;
             }
+            let waited = asked_at.elapsed();
             let (value, ended_by_force) = job(&|| answer.is_closed());
             // Nobody may be waiting any more.
-            let _ = answer.send(value);
+            let _ = answer.send((value, waited));
             ended_by_force
         });
         self.submit(tenant, job)?;

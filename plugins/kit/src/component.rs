@@ -3,6 +3,8 @@
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
+use crate::Export;
+
 const CONTRACT: &str = "hookgate:plugin/";
 const IMPORTABLE: [&str; 2] = ["hookgate:plugin/host@1", "hookgate:plugin/types@1"];
 
@@ -22,14 +24,14 @@ pub enum UnfitComponent {
     NotAComponent(String),
     /// Nothing for Hookgate to call.
     #[error(
-        "it exports nothing that Hookgate can call; write \
+        "it exports nothing that Hookgate can call; in Rust, write \
          hookgate_plugin::export!(YourPlugin as transform); or … as filter"
     )]
     NoExport,
     /// A plugin gets no clock, files or network.
     #[error(
-        "it imports {interface}, and a plugin may import only hookgate:plugin/host: build for \
-         wasm32-unknown-unknown, and leave out what needs a clock, files or network"
+        "it imports {interface}, and a plugin may import only hookgate:plugin/host: build it with \
+         this kit, and leave out what needs a clock, files or network"
     )]
     ForeignImport {
         /// Its name and version.
@@ -43,12 +45,24 @@ impl Component {
     /// # Errors
     /// Where it is no such module, or the server would refuse the component.
     pub fn from_module(module: &[u8]) -> Result<Self, UnfitComponent> {
-        let mut encoder = ComponentEncoder::default()
-            .validate(true)
-            .module(module)
-            .map_err(failed)?;
-        let bytes = encoder.encode().map_err(failed)?;
+        let bytes = Self::encoded(module, None).map_err(UnfitComponent::NotAComponent)?;
         Self::from_bytes(bytes)
+    }
+
+    /// The component of `module`, unchecked. `adapter` gives what the module imports of a
+    /// system interface: its name and a module.
+    pub(crate) fn encoded(
+        module: &[u8],
+        adapter: Option<(&str, &[u8])>,
+    ) -> Result<Vec<u8>, String> {
+        let encode = || {
+            let mut encoder = ComponentEncoder::default().validate(true).module(module)?;
+            if let Some((name, bytes)) = adapter {
+                encoder = encoder.adapter(name, bytes)?;
+            }
+            encoder.encode()
+        };
+        encode().map_err(|error| format!("{error:#}"))
     }
 
     /// Takes a finished component.
@@ -104,6 +118,20 @@ impl Component {
     #[must_use]
     pub fn exports(&self) -> &[String] {
         &self.exports
+    }
+
+    /// As `plugin.toml` names them.
+    #[must_use]
+    pub fn exported(&self) -> Vec<Export> {
+        let is_there = |export: &Export| {
+            let start = format!("{CONTRACT}{export}@");
+            self.exports.iter().any(|name| name.starts_with(&start))
+        };
+        Export::ALL.into_iter().filter(is_there).collect()
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Interfaces with functions; those that hold only types are no demand on anybody.

@@ -1,38 +1,70 @@
 //! Why a build failed, and what to do about it.
+//!
+//! One line each, with the cure in it. What the compiler says about the author's own source is
+//! the exception: it has been shown by then. A tool's other output is never passed on.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::UnfitComponent;
+use crate::{ProjectError, UnfitComponent};
 
 /// A plugin that could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The folder holds no package.
-    #[error("{} is no Rust package: {reason}", dir.display())]
-    NoPackage {
-        /// The folder that was named.
-        dir: PathBuf,
-        /// Cargo's or the reader's own words.
-        reason: String,
+    /// The folder holds no plugin.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// A tool is neither here nor can the kit fetch it.
+    #[error("{tool} is missing. Type: {cure}")]
+    MissingTool {
+        /// What for, in the words of the language.
+        tool: String,
+        /// A line to type.
+        cure: String,
     },
-    /// Neither the target nor a way to get it.
-    #[error("no compiler for {target} here. Type: rustup target add {target}", target = crate::toolchain::TARGET)]
-    NoToolchain,
-    /// Debian's compiler could not be fetched.
-    #[error(
-        "no compiler for {target} here, and Debian's could not be unpacked: {reason}. \
-         Type: rustup target add {target}", target = crate::toolchain::TARGET
-    )]
+    /// A tool could not be fetched.
+    #[error("{tool} is missing and could not be fetched: {reason}. Type: {cure}")]
     Fetch {
+        /// What was to be had.
+        tool: String,
         /// What went wrong, in the failing program's words.
+        reason: String,
+        /// A line to type, which does the same by hand.
+        cure: String,
+    },
+    /// The project's own dependencies could not be had.
+    #[error("the packages that {name} needs could not be had: {reason}. {cure}")]
+    Packages {
+        /// The plugin.
+        name: String,
+        /// What went wrong, in the package manager's words.
+        reason: String,
+        /// What to do.
+        cure: String,
+    },
+    /// The toolchain would not start on it.
+    #[error("{name} could not be built: {reason}")]
+    Toolchain {
+        /// The plugin.
+        name: String,
+        /// The toolchain's own words, in a line.
         reason: String,
     },
     /// The compiler has spoken already.
-    #[error("{package} does not compile: see the compiler's messages above")]
+    #[error("{name} does not compile: see the compiler's messages above")]
     Compile {
-        /// Its name.
-        package: String,
+        /// The plugin.
+        name: String,
+    },
+    /// The manifest and the source contradict each other.
+    #[error(
+        "plugin.toml says that it exports {declared}, and the source exports {found}: make them the same"
+    )]
+    Exports {
+        /// By `plugin.toml`.
+        declared: String,
+        /// By the component.
+        found: String,
     },
     /// The component is not what the server takes.
     #[error(transparent)]

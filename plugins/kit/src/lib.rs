@@ -1,16 +1,23 @@
 //! Turns a plugin's source into a component that Hookgate takes.
 //!
-//! One way for everybody: the active Rust toolchain where it can compile to
-//! `wasm32-unknown-unknown`; on a Debian machine without that target, Debian's own compiler,
-//! unpacked into a cache; else an error that says what to type. It never installs anything
-//! into the system, and it never accepts a component that the server would refuse for its
-//! imports or exports.
+//! One command for every language: the tools that are here where they will do; else the
+//! language's own packages, fetched once into a cache; else an error that says what to type. It
+//! never installs anything into the system, and it never accepts a component that the server
+//! would refuse for its imports or exports.
 
-mod cargo;
+mod c;
 mod component;
+mod contract;
 mod debian;
 mod error;
-mod toolchain;
+mod go;
+mod javascript;
+mod pip;
+mod project;
+mod python;
+mod rust;
+pub mod template;
+mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -18,15 +25,17 @@ use std::time::Instant;
 
 pub use component::{Component, UnfitComponent};
 pub use error::BuildError;
+pub use project::{Export, Language, MANIFEST, Project, ProjectError, check_name};
 
 /// Where a build keeps its things, and whom it tells.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Gets `NAME.wasm`.
     pub out_dir: PathBuf,
-    /// Cargo's folder for guests. Never the one of host builds: compiler and flags differ.
+    /// For what a later build can use again; cargo's folder for guests. Never the one of host
+    /// builds: compiler and flags differ.
     pub target_dir: PathBuf,
-    /// Keeps a fetched compiler, about 500 MB, for every later build.
+    /// Keeps fetched compilers for every later build: Rust's takes 500 MB, others less.
     pub cache_dir: PathBuf,
     /// Refuses to change `Cargo.lock`.
     pub is_locked: bool,
@@ -64,7 +73,7 @@ impl Options {
 /// A component on disk that passed the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// The plugin's name: its package's.
+    /// The plugin's name, by its manifest.
     pub name: String,
     /// The component.
     pub path: PathBuf,
@@ -76,30 +85,30 @@ pub struct Built {
     pub imports: Vec<String>,
 }
 
-/// Builds the plugin in `crate_dir`, a Rust library package, in this repository or outside.
-/// The same source and compiler give the same bytes, wherever they stand.
+/// Builds the plugin in `dir`, in this repository or outside.
 ///
-/// Takes seconds; about a minute more when the compiler's standard library has to be built
-/// first, and the download of 140 MB where the compiler has to be fetched.
+/// Takes seconds; more at first, when a compiler has to be fetched or Rust's standard library
+/// built. The same Rust or C source and compiler give the same bytes, wherever they stand.
 ///
 /// # Errors
-/// Where the toolchain is missing, the source does not compile, or the component would be
-/// refused by the server.
-pub fn build_rust(crate_dir: &Path, options: &Options) -> Result<Built, BuildError> {
+/// Where the folder holds no plugin, a tool is missing, the source does not compile, or the
+/// component would be refused by the server.
+pub fn build(dir: &Path, options: &Options) -> Result<Built, BuildError> {
     let started_at = Instant::now();
-    let package = cargo::Package::read(crate_dir)?;
-    let toolchain = toolchain::find(crate_dir, options)?;
-    (options.progress)(&format!(
-        "building {} with {}",
-        package.name,
-        toolchain.description()
-    ));
-    let module = cargo::compile(&package, &toolchain, options)?;
-    let component = Component::from_module(&module)?;
+    let project = Project::read(dir)?;
+    let compile = match project.language {
+        Language::Rust => rust::compile,
+        Language::Js | Language::Ts => javascript::compile,
+        Language::Python => python::compile,
+        Language::Go => go::compile,
+        Language::C => c::compile,
+    };
+    let component = Component::from_bytes(compile(&project, options)?)?;
+    check_exports(&project, &component)?;
 
-    let path = write(&options.out_dir, &package.name, component.bytes())?;
+    let path = write(&options.out_dir, &project.name, component.bytes())?;
     let built = Built {
-        name: package.name,
+        name: project.name,
         path,
         size_bytes: component.bytes().len() as u64,
         exports: component.exports().to_vec(),
@@ -110,6 +119,21 @@ pub fn build_rust(crate_dir: &Path, options: &Options) -> Result<Built, BuildErr
         started_at.elapsed().as_secs_f64()
     ));
     Ok(built)
+}
+
+fn check_exports(project: &Project, component: &Component) -> Result<(), BuildError> {
+    let found = component.exported();
+    if project.exports.is_empty() || project.exports == found {
+        return Ok(());
+    }
+    let names = |exports: &[Export]| {
+        let names: Vec<&str> = exports.iter().map(|export| export.name()).collect();
+        names.join(", ")
+    };
+    Err(BuildError::Exports {
+        declared: names(&project.exports),
+        found: names(&found),
+    })
 }
 
 /// By rename, so that a running gateway never sees half a component; and not at all where

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hookgate_plugin_kit::{Options, build_rust};
+use hookgate_plugin_kit::{Options, build};
 
 const HELP: &str = "\
-Builds Rust plugins as components.
+Builds plugins as components.
 
 usage: hookgate-plugin-kit build DIR... [--out DIR] [--locked]
 
-  DIR       a folder with the Cargo.toml of a plugin
+  DIR       a folder with the plugin.toml of a plugin, or with a Cargo.toml
   --out     where NAME.wasm goes (default: guests/components in the target folder)
   --locked  refuse to change Cargo.lock
 ";
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         }
     }
     for dir in dirs {
-        if let Err(error) = build_rust(Path::new(&dir), &options) {
+        if let Err(error) = build(Path::new(&dir), &options) {
             return refuse(&error.to_string());
         }
     }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
 /// Servers report what they counted at most this much later.
 const SETTLE: Duration = Duration::from_secs(11);
-const WINDOW: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Database {
@@ -44,14 +44,30 @@ impl Database {
         pid.context("postmaster.pid begins with a number")
     }
 
-    /// Transactions per second while nobody uses the gateway, autovacuum's among them.
-    pub(super) async fn idle_transactions_per_second(&mut self) -> anyhow::Result<f64> {
+    /// The gateway's own statements per second while nobody uses it. Each of them is a transaction
+    /// of its own, and only those are left to count: autovacuum, whose transactions Postgres adds to
+    /// the same number, is held off meanwhile.
+    pub(super) async fn idle_statements_per_second(&mut self) -> anyhow::Result<f64> {
+        self.autovacuum("off").await?;
         tokio::time::sleep(SETTLE).await;
         let started_at = Instant::now();
         let before = self.transactions().await?;
         tokio::time::sleep(WINDOW).await;
         let count = self.transactions().await? - before;
-        Ok(count as f64 / started_at.elapsed().as_secs_f64())
+        let per_second = count as f64 / started_at.elapsed().as_secs_f64();
+        self.autovacuum("on").await?;
+        Ok(per_second)
+    }
+
+    async fn autovacuum(&mut self, to: &'static str) -> anyhow::Result<()> {
+        let statement = format!("alter system set autovacuum = {to}");
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut self.connection)
+            .await?;
+        sqlx::query("select pg_reload_conf()")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
     }
 
     async fn transactions(&mut self) -> anyhow::Result<i64> {

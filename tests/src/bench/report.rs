@@ -67,7 +67,8 @@ pub struct Memory {
 /// The gateway without anything to do.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Idle {
-    pub transactions_per_second: f64,
+    /// The gateway's own, without autovacuum's.
+    pub statements_per_second: f64,
 }
 
 impl fmt::Display for Report {
@@ -173,7 +174,7 @@ impl Report {
         writeln!(
             f,
             "{:<46}{:>10.1}/s",
-            "transactions while idle", self.idle.transactions_per_second
+            "statements while idle", self.idle.statements_per_second
         )
     }
 

@@ -39,7 +39,7 @@ pub async fn run(window: Duration) -> anyhow::Result<Report> {
     };
     step("idle");
     let idle = Idle {
-        transactions_per_second: database.idle_transactions_per_second().await?,
+        statements_per_second: database.idle_statements_per_second().await?,
     };
     let idle_bytes = resident_bytes(processes.gateway)?;
     let mut bench = Bench {

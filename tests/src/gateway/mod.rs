@@ -11,6 +11,8 @@ use crate::api::Api;
 use crate::postgres::{Database, fresh_database};
 use process::Process;
 
+pub use process::binary;
+pub(crate) use process::is_ours;
 pub use use_it::{Subscribed, error_lines};
 
 /// The key that every gateway of the tests takes.
@@ -122,6 +124,17 @@ impl Gateway {
     /// Ends it as a crash would.
     pub async fn kill_9(&mut self) {
         self.process.kill_9().await;
+    }
+
+    /// Stops it from running at all, as a debugger or a stalled machine would (SIGSTOP): its
+    /// connections stay open, and nobody reads them.
+    pub async fn freeze(&self) {
+        self.process.signal("STOP").await;
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub async fn thaw(&self) {
+        self.process.signal("CONT").await;
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.

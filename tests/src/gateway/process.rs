@@ -78,13 +78,17 @@ impl Process {
         self.child.kill().await.expect("it can be killed");
     }
 
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs");
         let sent = Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
+            .args([format!("-{name}"), pid.to_string()])
             .status()
             .await;
         assert!(sent.is_ok_and(|status| status.success()), "no signal sent");
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.signal("TERM").await;
         let Ok(status) = tokio::time::timeout(STOP_LIMIT, self.child.wait()).await else {
             panic!("the gateway did not stop:\n{}", self.log());
         };
@@ -105,7 +109,7 @@ impl Process {
 }
 
 /// Settings of whoever runs the tests must not reach the gateway.
-fn is_ours(name: &std::ffi::OsStr) -> bool {
+pub(crate) fn is_ours(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
     name == "DATABASE_URL" || (name.starts_with("HOOKGATE_") && name != "HOOKGATE_PG_BIN")
 }
@@ -125,7 +129,7 @@ fn command(binary: &Path) -> Command {
 }
 
 /// `hookgate` in the folder above the one of the running test.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
     let binary = test
         .ancestors()

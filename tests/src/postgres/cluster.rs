@@ -57,6 +57,14 @@ impl Cluster {
     /// # Panics
     /// Where Postgres is missing or refuses; the message says what to do.
     pub async fn start(durability: Durability) -> Self {
+        Self::start_with(durability, &[]).await
+    }
+
+    /// The same with more settings, as in `log_lock_waits=on`.
+    ///
+    /// # Panics
+    /// Where Postgres is missing or refuses; the message says what to do.
+    pub async fn start_with(durability: Durability, more: &[&str]) -> Self {
         let binaries = binaries();
         let folder = tempfile::Builder::new()
             .prefix("hookgate-pg-")
@@ -71,7 +79,7 @@ impl Cluster {
         watcher.arg(&folder).args(unprivileged());
         watcher.arg(binaries.join("postgres"));
         watcher.arg("-D").arg(&data).arg("-k").arg(&folder);
-        for setting in settings(durability) {
+        for setting in settings(durability).iter().chain(more) {
             watcher.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C ends the tests, and the closed pipe ends the server.
@@ -169,11 +177,13 @@ fn settings(durability: Durability) -> &'static [&'static str] {
             "full_page_writes=off",
             "synchronous_commit=off",
             "autovacuum_naptime=5s",
+            "jit=off",
         ],
         Durability::Full => &[
             "listen_addresses=",
             "max_connections=100",
             "autovacuum_naptime=5s",
+            "jit=off",
             // A killed server restarts without visiting every file one by one.
             "recovery_init_sync_method=syncfs",
         ],

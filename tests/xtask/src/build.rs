@@ -68,7 +68,7 @@ pub(crate) fn plugins() -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
-/// Every folder of `plugins/` whose package uses the SDK and says that it is shipped.
+/// Every folder of `plugins/` that is a plugin and says that it is shipped.
 fn sources() -> Result<Vec<PathBuf>, Failed> {
     let plugins = root().join("plugins");
     let entries =
@@ -76,10 +76,8 @@ fn sources() -> Result<Vec<PathBuf>, Failed> {
     let mut sources: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
-            let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
-            manifest
-                .lines()
-                .any(|line| line.starts_with("hookgate-plugin.workspace"))
+            let manifest = fs::read_to_string(path.join("plugin.toml")).unwrap_or_default();
+            manifest.lines().any(|line| line.trim() == "shipped = true")
         })
         .collect();
     sources.sort();

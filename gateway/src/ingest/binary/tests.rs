@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::*;
 use crate::domain::clock::Timestamp;
+use crate::domain::event::ExtensionValue;
 use crate::ingest::Identity;
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -133,8 +134,8 @@ fn the_javascript_sdk_in_both_modes() {
     assert_eq!(
         structured.attributes.extensions,
         [
-            ("sequence".into(), "5".into()),
-            ("flag".into(), "true".into())
+            ("sequence".into(), ExtensionValue::Integer(5)),
+            ("flag".into(), ExtensionValue::Boolean(true))
         ]
     );
 }

@@ -1,10 +1,8 @@
 //! What well-behaved plugins are asked, and what comes of their answers.
 
-use crate::support::{TestHost, batch, component, event};
+use crate::support::{TestHost, batch};
 use bytes::Bytes;
-use hookgate_plugin_host::{
-    CallFailure, CallReport, DryRunJob, Export, LogLevel, LogLine, Message, Verdict, no_data_urls,
-};
+use hookgate_plugin_host::{CallFailure, CallReport, Export, LogLevel, LogLine, Message, Verdict};
 use std::sync::Arc;
 
 fn results(reports: Vec<CallReport>) -> Vec<Result<Verdict, CallFailure>> {
@@ -62,7 +60,8 @@ async fn a_transform_sees_only_what_its_own_filter_accepted() {
     let reports = results(
         host.host
             .run_batch(batch(&plugin, "acme", &["yes", "no"]))
-            .await,
+            .await
+            .calls,
     );
     assert_eq!(
         reports[0],
@@ -82,8 +81,13 @@ async fn folds_and_receivers_are_taken_and_not_asked_about_events() {
     for (name, export) in [("folds", Export::Fold), ("receives", Export::Receiver)] {
         let plugin = host.load(name).await;
         assert_eq!(plugin.exports(), [export]);
-        let reports = host.host.run_batch(batch(&plugin, "acme", &["any"])).await;
-        assert_eq!(results(reports), [Err(CallFailure::NotExported)]);
+        let reports = host
+            .host
+            .run_batch(batch(&plugin, "acme", &["any"]))
+            .await
+            .calls;
+        let wanted = "`transform` or `filter`";
+        assert_eq!(results(reports), [Err(CallFailure::NotExported { wanted })]);
     }
 }
 
@@ -93,7 +97,7 @@ async fn a_plugin_reads_its_config_and_the_claim_check_of_its_event() {
     let plugin = host.load("tells-its-surroundings").await;
     let mut job = batch(&plugin, "acme", &["first", "second"]);
     job.data_urls = Arc::new(|index| format!("https://hookgate.example/data/{index}"));
-    let reports = host.host.run_batch(job).await;
+    let reports = host.host.run_batch(job).await.calls;
     for (index, report) in reports.into_iter().enumerate() {
         let line = LogLine {
             level: LogLevel::Info,
@@ -135,30 +139,6 @@ async fn an_event_over_the_limit_is_not_handed_over() {
 }
 
 #[tokio::test]
-async fn a_dry_run_counts_the_same_instructions_each_time() {
-    let host = TestHost::start();
-    let mut counts = Vec::new();
-    for _ in 0..3 {
-        let job = DryRunJob {
-            tenant: Arc::from("acme"),
-            component: component("verdicts"),
-            config: Arc::from("{}"),
-            event: event("replace"),
-            data_urls: no_data_urls(),
-        };
-        let run = host.host.dry_run(job).await.unwrap();
-        assert_eq!(
-            run.report.result,
-            Ok(Verdict::Replace(Bytes::from_static(b"new data")))
-        );
-        assert!(run.report.memory_bytes >= 16 * 65_536);
-        counts.push(run.fuel);
-    }
-    assert!(counts[0] > 0);
-    assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
-}
-
-#[tokio::test]
 async fn a_host_that_was_shut_down_has_no_room() {
     let host = TestHost::start();
     let plugin = host.load("verdicts").await;
@@ -166,7 +146,8 @@ async fn a_host_that_was_shut_down_has_no_room() {
     let reports = host
         .host
         .run_batch(batch(&plugin, "acme", &["pass", "pass"]))
-        .await;
+        .await
+        .calls;
     assert_eq!(
         results(reports),
         [Err(CallFailure::Overloaded), Err(CallFailure::Overloaded)]

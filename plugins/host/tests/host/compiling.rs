@@ -108,7 +108,11 @@ async fn a_component_that_takes_long_at_full_effort_is_compiled_with_less() {
         .await
         .unwrap()
         .plugin;
-    let reports = host.host.run_batch(batch(&plugin, "acme", &["pass"])).await;
+    let reports = host
+        .host
+        .run_batch(batch(&plugin, "acme", &["pass"]))
+        .await
+        .calls;
     assert_eq!(reports[0].result, Ok(Verdict::Pass));
 }
 

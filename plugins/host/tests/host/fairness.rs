@@ -11,7 +11,7 @@ async fn endless_loops_of_one_tenant_leave_room_for_another() {
     let mut looping = JoinSet::new();
     for _ in 0..12 {
         let (host, job) = (host.host.clone(), batch(&plugin, "spinner", &["loop"; 3]));
-        looping.spawn(async move { host.run_batch(job).await });
+        looping.spawn(async move { host.run_batch(job).await.calls });
     }
     tokio::task::yield_now().await;
 
@@ -19,7 +19,8 @@ async fn endless_loops_of_one_tenant_leave_room_for_another() {
         let reports = host
             .host
             .run_batch(batch(&plugin, "acme", &["pass"; 10]))
-            .await;
+            .await
+            .calls;
         assert!(
             reports
                 .iter()
@@ -48,10 +49,14 @@ async fn a_tenant_with_too_much_waiting_is_told_so_and_nobody_else() {
     let mut flood = JoinSet::new();
     for _ in 0..100 {
         let (host, job) = (host.host.clone(), batch(&plugin, "flood", &["loop"]));
-        flood.spawn(async move { host.run_batch(job).await.remove(0).result });
+        flood.spawn(async move { host.run_batch(job).await.calls.remove(0).result });
     }
     tokio::task::yield_now().await;
-    let reports = host.host.run_batch(batch(&plugin, "acme", &["pass"])).await;
+    let reports = host
+        .host
+        .run_batch(batch(&plugin, "acme", &["pass"]))
+        .await
+        .calls;
     assert_eq!(reports[0].result, Ok(Verdict::Pass));
 
     let overloaded = flood
@@ -80,5 +85,8 @@ async fn guests_are_stopped_while_the_runtime_is_stuck() {
     let reports = receiver
         .recv_timeout(std::time::Duration::from_secs(10))
         .unwrap();
-    assert_eq!(reports[0].result.as_ref().unwrap_err().kind(), "timeout");
+    assert_eq!(
+        reports.calls[0].result.as_ref().unwrap_err().kind(),
+        "timeout"
+    );
 }

@@ -8,6 +8,8 @@ mod cache;
 mod calls;
 mod compiling;
 mod fairness;
+mod folding;
 mod hostile;
 mod refusals;
 mod support;
+mod trials;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hookgate_plugin_host::{
-    BatchJob, CallReport, CompileWorker, GuestEvent, HostConfig, Limits, LoadedPlugin, PluginHost,
-    PoolSize, Refused, no_data_urls,
+    BatchJob, CallReport, CompileWorker, GuestEvent, GuestRequest, HostConfig, Limits,
+    LoadedPlugin, PluginHost, PoolSize, Refused, no_data_urls,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +48,10 @@ impl TestHost {
     /// Runs events with these data through the plugin `name`, as one batch.
     pub(crate) async fn run(&self, name: &str, data: &[&str]) -> Vec<CallReport> {
         let plugin = self.load(name).await;
-        self.host.run_batch(batch(&plugin, "acme", data)).await
+        self.host
+            .run_batch(batch(&plugin, "acme", data))
+            .await
+            .calls
     }
 
     pub(crate) async fn refusal_of(&self, component: Bytes) -> Refused {
@@ -93,6 +96,18 @@ pub(crate) fn event(data: &str) -> GuestEvent {
         content_type: Arc::from("application/json"),
         data: Bytes::copy_from_slice(data.as_bytes()),
         attributes: Arc::from([("region".to_owned(), "eu".to_owned())]),
+    }
+}
+
+pub(crate) fn request(body: &str) -> GuestRequest {
+    GuestRequest {
+        method: Arc::from("POST"),
+        path: Arc::from("/"),
+        query: Arc::from("challenge=x"),
+        headers: Arc::from([("x-signature".to_owned(), "v1=abc".to_owned())]),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        secret: Some(Arc::from("s3cret")),
+        received_ms: 1_790_000_000_001,
     }
 }
 

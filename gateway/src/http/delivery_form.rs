@@ -1,0 +1,122 @@
+//! How deliveries are to be made, as subscribers write it, and the rules that it obeys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::check::Check;
+use crate::domain::duration::parse_duration;
+use crate::domain::headers;
+use crate::domain::retry::RetrySchedule;
+use crate::domain::secret::Scheme;
+use crate::domain::subscription::{DeliveryPolicy, Format};
+
+/// How deliveries are made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct DeliveryForm {
+    /// `event`, `raw`, `cloudevents-structured` or `cloudevents-binary`.
+    #[schema(value_type = Option<Format>)]
+    format: Option<Value>,
+    /// `v1` (HMAC with a shared secret) or `v1a` (ed25519; receivers need the public key alone).
+    #[schema(value_type = Option<Scheme>)]
+    signature: Option<Value>,
+    /// Adds `X-Hook-Signature`: the HMAC-SHA256 of the body in hex, keyed with the secret's text.
+    #[schema(value_type = Option<bool>)]
+    hook_signature: Option<Value>,
+    /// Waits between attempts; the deployment's default where it is left out.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["5s", "5m"]))]
+    retry_schedule: Option<Value>,
+    /// The whole attempt: 1s to 30s.
+    #[schema(value_type = Option<String>, example = "20s")]
+    timeout: Option<Value>,
+    /// 1 to 256.
+    #[schema(value_type = Option<u16>)]
+    max_in_flight: Option<Value>,
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
+    headers: Option<Value>,
+    /// What later versions have; here only the defaults.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    later: BTreeMap<String, Value>,
+}
+
+/// Fields of later versions, and the value that says "without".
+fn defaults_of_later() -> [(&'static str, Value); 8] {
+    [
+        ("ordering", json!("none")),
+        ("on_blocked", json!({"until": "dead"})),
+        ("debounce", Value::Null),
+        ("batch", Value::Null),
+        ("rate_limit", Value::Null),
+        ("auth", Value::Null),
+        ("ca_pem", Value::Null),
+        ("mtls", Value::Null),
+    ]
+}
+
+impl DeliveryForm {
+    pub(super) fn valid(self, check: &mut Check) -> DeliveryPolicy {
+        let defaults = defaults_of_later();
+        for (name, value) in self.later {
+            let pointer = format!("/delivery/{name}");
+            match defaults.iter().find(|(later, _)| *later == name) {
+                Some((_, default)) => check.only(&pointer, Some(value), default),
+                None => check.error(&pointer, "is not known; see /openapi.json for what is"),
+            }
+        }
+        let timeout = check.timeout(self.timeout);
+        let max_in_flight: Option<u16> = check.value("/delivery/max_in_flight", self.max_in_flight);
+        let max_in_flight = max_in_flight.unwrap_or(DeliveryPolicy::DEFAULT_MAX_IN_FLIGHT);
+        if !(1..=256).contains(&max_in_flight) {
+            check.error("/delivery/max_in_flight", "must be from 1 to 256");
+        }
+        let signature: Scheme = check.value("/delivery/signature", self.signature);
+        let hook_signature: bool = check.value("/delivery/hook_signature", self.hook_signature);
+        if hook_signature && signature == Scheme::V1a {
+            let detail = "needs the shared secret of signature v1; v1a has none";
+            check.error("/delivery/hook_signature", detail);
+        }
+        DeliveryPolicy {
+            format: check.value("/delivery/format", self.format),
+            signature,
+            hook_signature,
+            retry_schedule: check.retry_schedule(self.retry_schedule),
+            timeout,
+            max_in_flight,
+            headers: check.headers(self.headers),
+        }
+    }
+}
+
+impl Check {
+    fn timeout(&mut self, value: Option<Value>) -> Duration {
+        let pointer = "/delivery/timeout";
+        let text: Option<String> = self.value(pointer, value);
+        let timeout = text.and_then(|text| self.parsed(pointer, parse_duration(&text)));
+        let timeout = timeout.unwrap_or(DeliveryPolicy::DEFAULT_TIMEOUT);
+        if !(Duration::from_secs(1)..=Duration::from_secs(30)).contains(&timeout) {
+            self.error(pointer, "must be from 1s to 30s");
+        }
+        timeout
+    }
+
+    fn retry_schedule(&mut self, value: Option<Value>) -> Option<RetrySchedule> {
+        let pointer = "/delivery/retry_schedule";
+        let texts: Option<Vec<String>> = self.value(pointer, value);
+        let waits = texts?.iter().map(|text| parse_duration(text)).collect();
+        let waits: Vec<Duration> = self.parsed(pointer, waits)?;
+        self.parsed(pointer, RetrySchedule::new(waits))
+    }
+
+    fn headers(&mut self, value: Option<Value>) -> Vec<(Box<str>, Box<str>)> {
+        let pointer = "/delivery/headers";
+        let pairs: BTreeMap<String, String> = self.value(pointer, value);
+        let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
+        self.parsed(pointer, headers::checked(pairs))
+            .unwrap_or_default()
+    }
+}

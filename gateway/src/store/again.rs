@@ -1,0 +1,216 @@
+//! Looks for deliveries that are to be made again: by range, type, subscription and state, and those
+//! that a subscription would have got had it been there.
+//!
+//! Only reads, a page of events at a time, oldest first, so that a job of a million deliveries is
+//! never one statement. Parking what was found is the log's.
+
+use sqlx::PgConnection;
+
+use super::events::regex;
+use super::{Store, StoreError};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{DeliveryId, EventId, LaneId, SubscriptionId, TenantId};
+use crate::domain::job::EventRange;
+
+/// Events of one page.
+pub const PAGE_EVENTS: u16 = 500;
+
+/// Which deliveries of one tenant are looked for.
+#[derive(Clone, Debug)]
+pub struct AgainQuery {
+    pub tenant: TenantId,
+    pub subscription: Option<SubscriptionId>,
+    pub event: Option<EventId>,
+    pub range: EventRange,
+    /// Only deliveries in these states; none also finds events without a delivery.
+    pub states: Option<Vec<String>>,
+}
+
+/// A delivery that was found, or an event without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub event: EventId,
+    pub event_type: String,
+    /// The delivery's subscription and state.
+    pub delivery: Option<(SubscriptionId, String)>,
+    /// It waits in a row of its own.
+    pub is_parked: bool,
+}
+
+/// One page: what was found, and where the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgainPage {
+    pub found: Vec<Found>,
+    /// None at the end.
+    pub next: Option<EventId>,
+}
+
+impl Found {
+    #[must_use]
+    pub fn id(&self) -> Option<DeliveryId> {
+        self.delivery.as_ref().map(|(subscription, _)| DeliveryId {
+            event: self.event,
+            subscription: *subscription,
+        })
+    }
+}
+
+/// First id that may exist at an instant.
+pub(super) fn first_id(at_ms: i64) -> i64 {
+    EventId::first_at(Timestamp::from_ms(at_ms.max(0)), LaneId::new(0)).get()
+}
+
+impl Store {
+    /// The next page after `after`.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn again_page(
+        &self,
+        wanted: &AgainQuery,
+        after: EventId,
+    ) -> Result<AgainPage, StoreError> {
+        let types: Vec<String> = wanted.range.types.iter().map(regex).collect();
+        let from = after.get().max(first_id(wanted.range.since_ms) - 1);
+        let rows = sqlx::query!(
+            r#"with page as (
+                 select e.id, e.lane, e.event_type from event e
+                 where e.tenant_id = $1 and e.id > $2 and e.id < $3 and e.erased_at is null
+                   and (cardinality($4::text[]) = 0 or e.event_type ~ any($4))
+                   and ($5::bigint is null or e.id = $5)
+                 order by e.id limit $6)
+               select p.id as "event!", p.event_type as "event_type!",
+                 d.subscription_id as "subscription?", d.state as "state?",
+                 d.park_reason is not null as "is_parked!"
+               from page p left join lateral (
+                 select v.subscription_id, v.state, v.park_reason from delivery v
+                 where v.lane = p.lane and v.event_id = p.id
+                   and ($7::int is null or v.subscription_id = $7)
+                   and ($8::text[] is null or v.state = any($8))) d on true
+               order by p.id, d.subscription_id"#,
+            wanted.tenant.get(),
+            from,
+            first_id(wanted.range.until_ms),
+            &types,
+            wanted.event.map(EventId::get),
+            i64::from(PAGE_EVENTS),
+            wanted.subscription.map(SubscriptionId::get),
+            wanted.states.as_deref()
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let found: Vec<Found> = rows
+            .into_iter()
+            .map(|row| Found {
+                event: EventId::new(row.event),
+                event_type: row.event_type,
+                delivery: row.subscription.map(SubscriptionId::new).zip(row.state),
+                is_parked: row.is_parked,
+            })
+            .collect();
+        let mut events: Vec<EventId> = found.iter().map(|one| one.event).collect();
+        events.dedup();
+        let is_last = events.len() < usize::from(PAGE_EVENTS);
+        Ok(AgainPage {
+            next: events.last().copied().filter(|_| !is_last),
+            found,
+        })
+    }
+
+    /// All tenants, oldest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn tenant_ids(&self) -> Result<Vec<i32>, StoreError> {
+        Ok(sqlx::query_scalar!("select id from tenant order by id")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    /// How many deliveries a subscription missed.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn count_missed(&self, of: SubscriptionId) -> Result<u64, StoreError> {
+        let missed = sqlx::query_scalar!(
+            r#"select count(*) as "missed!" from parked where subscription_id = $1 and reason = 4"#,
+            of.get()
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(super::jobs::count(missed))
+    }
+
+    /// What a subscription missed after `after`, oldest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn missed(
+        &self,
+        of: SubscriptionId,
+        after: Option<EventId>,
+        limit: u16,
+    ) -> Result<Vec<(EventId, String)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select p.event_id, e.event_type
+               from parked p join event e on e.lane = p.lane and e.id = p.event_id
+               where p.subscription_id = $1 and p.reason = 4 and p.event_id > $2
+               order by p.event_id limit $3"#,
+            of.get(),
+            after.map_or(0, EventId::get),
+            i64::from(limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let missed = rows.into_iter();
+        Ok(missed
+            .map(|row| (EventId::new(row.event_id), row.event_type))
+            .collect())
+    }
+
+    /// Events of a tenant that still have their data, oldest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn not_erased(
+        connection: &mut PgConnection,
+        tenant: TenantId,
+        (after, until_ms): (EventId, i64),
+        limit: u16,
+    ) -> Result<Vec<EventId>, StoreError> {
+        let ids = sqlx::query_scalar!(
+            "select id from event
+             where tenant_id = $1 and id > $2 and id < $3 and erased_at is null
+             order by id limit $4",
+            tenant.get(),
+            after.get(),
+            first_id(until_ms),
+            i64::from(limit)
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(ids.into_iter().map(EventId::new).collect())
+    }
+
+    /// Takes the samples out of the results of a tenant's jobs: they show data of events. With
+    /// `event`, only out of those that show it.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn erase_samples(
+        &self,
+        tenant: TenantId,
+        event: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update job set result = result - 'samples' - 'failures'
+             where (tenant_id = $1 or tenant_id is null) and result is not null
+               and ($2::text is null or position($2 in result::text) > 0)",
+            tenant.get(),
+            event.map(|event| event.to_string())
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
