@@ -74,7 +74,9 @@ pub(crate) fn base_config(metering: Metering) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Not for guests, whose modules are held to one memory each when they are read: for the
+        // engine's own glue between the parts of a component, as JavaScript's have.
+        .wasm_multi_memory(true)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .wasm_relaxed_simd(false)
