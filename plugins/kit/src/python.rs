@@ -97,6 +97,8 @@ pub(crate) fn compile(project: &Project, options: &Options) -> Result<Vec<u8>, B
         .args(["componentize", "--stub-wasi", "--python-path"])
         .arg(source_dir(project))
         .arg("--python-path")
+        .arg(project.dir.join("sdk"))
+        .arg("--python-path")
         .arg(&own)
         .args([ENTRY, "--output"])
         .arg(&component)
@@ -134,7 +136,9 @@ fn write_entry(project: &Project, dir: &Path) -> Result<(), BuildError> {
         exports.join(", ")
     );
     write(dir.join(format!("{ENTRY}.py")), &entry)?;
-    if !source_dir(project).join("hookgate/__init__.py").is_file() {
+    let own_sdk = [source_dir(project).to_owned(), project.dir.join("sdk")];
+    let has_own = |dir: &PathBuf| dir.join("hookgate/__init__.py").is_file();
+    if !own_sdk.iter().any(has_own) {
         for (name, text) in SDK {
             write(dir.join("hookgate").join(name), text)?;
         }
