@@ -10,6 +10,7 @@ mod compiling;
 mod fairness;
 mod folding;
 mod hostile;
+mod languages;
 mod refusals;
 mod support;
 mod trials;
