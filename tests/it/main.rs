@@ -25,6 +25,8 @@ mod log_node;
 mod notices;
 mod openapi;
 mod plugin_folder;
+mod plugin_golden;
+mod plugin_kit;
 mod plugin_runs;
 mod plugins;
 mod preflight;

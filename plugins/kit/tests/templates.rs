@@ -1,0 +1,48 @@
+//! Every template builds, outside the repository, to a component that exports what it says.
+//!
+//! What the components then do is shown by their own golden tests, which need a host.
+
+use hookgate_plugin_kit::{Export, Language, Options, build, template};
+
+/// One folder for all that cargo and the others keep; below the target folder, so that it is
+/// there for the next run.
+fn options(out: &std::path::Path) -> Options {
+    let here = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    Options {
+        out_dir: out.to_owned(),
+        target_dir: here.join("guests"),
+        ..Options::from_environment(here, |line| eprintln!("{line}"))
+    }
+}
+
+fn build_all(language: Language) {
+    let folder = tempfile::tempdir().unwrap();
+    for export in Export::ALL {
+        let name = format!("{language}-{export}");
+        let dir = folder.path().join(&name);
+        template::create(&name, language, export, &dir).unwrap();
+        let built = build(&dir, &options(folder.path())).unwrap();
+        assert_eq!(built.exports, [format!("hookgate:plugin/{export}@1.0.0")]);
+        assert!(built.imports.len() <= 1, "{:?}", built.imports);
+    }
+}
+
+#[test]
+fn javascript_templates_build() {
+    build_all(Language::Js);
+}
+
+#[test]
+fn typescript_templates_build() {
+    build_all(Language::Ts);
+}
+
+#[test]
+fn c_templates_build() {
+    build_all(Language::C);
+}
+
+#[test]
+fn rust_templates_build() {
+    build_all(Language::Rust);
+}
