@@ -7,7 +7,7 @@
 use crate::support::{TestHost, batch, event};
 use bytes::Bytes;
 use hookgate_plugin_host::{BatchJob, CallReport, Limits, LoadedPlugin, Verdict};
-use hookgate_plugin_kit::Language;
+use hookgate_plugin_kit::{Export, Language, Options, build, template};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +46,16 @@ async fn a_plugin_in_each_language_fits_the_limits() {
 
 /// The component of the project that `hookgate plugin new` makes.
 fn built(language: Language, folder: &Path) -> Bytes {
-    let _ = folder;
-    std::fs::read(format!("/tmp/pygo/six/out/{}.wasm", language.name()))
-        .unwrap()
-        .into()
+    let dir = folder.join(language.name());
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    template::create(language.name(), language, Export::Transform, &dir).unwrap();
+    let options = Options {
+        out_dir: folder.to_owned(),
+        target_dir: kept.join("guests"),
+        ..Options::from_environment(kept, |line| eprintln!("{line}"))
+    };
+    let built = build(&dir, &options).unwrap_or_else(|error| panic!("{language}: {error}"));
+    std::fs::read(built.path).unwrap().into()
 }
 
 struct Row {

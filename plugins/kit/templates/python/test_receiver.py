@@ -1,4 +1,4 @@
-"""Runs natively, without wasm: PYTHONPATH=sdk python3 -m unittest"""
+"""Runs natively, without wasm: python3 -m unittest"""
 
 import unittest
 
