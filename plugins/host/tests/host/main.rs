@@ -7,6 +7,7 @@
 mod cache;
 mod calls;
 mod compiling;
+mod conformance;
 mod fairness;
 mod folding;
 mod hostile;
