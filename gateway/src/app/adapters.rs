@@ -9,20 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Disable, Subscriptions, Transform};
+use crate::delivery::{Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::notice::Notice;
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
-use crate::domain::subscription::{State, Subscription};
+use crate::domain::subscription::Subscription;
 use crate::http::verify::WriteBody;
-use crate::ingest::notices::Notices;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::Beat;
 use crate::plugin::Pipeline;
-use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
 
@@ -47,31 +44,6 @@ impl Transform for PluginTransform {
         let pipeline = self.0.clone();
         async move { pipeline.run(&subscription, events).await }.boxed()
     }
-}
-
-/// Disables a subscription whose receiver is gone, and says so.
-pub(super) fn disable(store: Store, notices: Notices) -> Disable {
-    Arc::new(move |subscription, reason| {
-        let (store, notices) = (store.clone(), notices.clone());
-        async move {
-            let disabled = store.set_state(subscription, State::Disabled, reason).await;
-            match disabled {
-                Ok(None) => {}
-                Ok(Some(tenant)) => {
-                    let reason = reason.into();
-                    let notice = Notice::SubscriptionDisabled {
-                        subscription,
-                        reason,
-                    };
-                    notices.emit(tenant, notice);
-                }
-                Err(error) => {
-                    warn!(%subscription, %error, "subscription could not be disabled");
-                }
-            }
-        }
-        .boxed()
-    })
 }
 
 /// Deliveries to another URL, for jobs.

@@ -162,7 +162,9 @@ impl Bench {
         });
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
+        let url = url::Url::parse("https://gate.example/").unwrap();
         let delivery = Delivery::start(DeliveryParts {
+            origin: crate::delivery::Origin::new(url),
             config: DeliveryConfig::default(),
             ready: works,
             outside: Outside {
@@ -170,6 +172,7 @@ impl Bench {
                 transform: Arc::new(Plugins),
                 disable,
                 notify: Arc::new(|_, _| {}),
+                conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
             },
             sender,

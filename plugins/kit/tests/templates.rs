@@ -4,13 +4,13 @@
 
 use hookgate_plugin_kit::{Export, Language, Options, build, template};
 
-/// One folder for all that cargo and the others keep; below the target folder, so that it is
-/// there for the next run.
+/// What cargo and the others keep stands with that of the shipped plugins.
 fn options(out: &std::path::Path) -> Options {
     let here = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let target = here.parent().expect("it stands in the target folder");
     Options {
         out_dir: out.to_owned(),
-        target_dir: here.join("guests"),
+        target_dir: target.join("guests"),
         ..Options::from_environment(here, |line| eprintln!("{line}"))
     }
 }
