@@ -51,6 +51,25 @@ pub(crate) enum Metering {
     TimeAndFuel,
 }
 
+impl Metering {
+    /// How much more time to compile and room for machine code than the limits give:
+    /// counting adds instructions to every block, and CPython's code grows from 33 MB
+    /// to over 64 MiB by it. Only trials count.
+    pub(crate) fn growth(self) -> u32 {
+        match self {
+            Self::Time => 1,
+            Self::TimeAndFuel => 2,
+        }
+    }
+
+    /// The bound on a component's machine code.
+    pub(crate) fn max_artefact_bytes(self, limits: &Limits) -> usize {
+        limits
+            .max_artefact_bytes
+            .saturating_mul(self.growth() as usize)
+    }
+}
+
 /// How much the compiler tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {

@@ -68,7 +68,11 @@ async fn conforms(language: &str) {
         })
         .collect();
     assert!(failed.is_empty(), "{language}:\n{}", failed.join("\n"));
-    eprintln!("{language}: {} cases passed", reports.len());
+    let compiled = trial.compile_time().as_secs_f64();
+    eprintln!(
+        "{language}: {} cases passed, compiled in {compiled:.1} s",
+        reports.len()
+    );
 }
 
 /// Too much text to be kept in a file.
