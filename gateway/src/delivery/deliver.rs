@@ -66,6 +66,8 @@ impl Passed {
 pub(super) struct Report {
     pub(super) took: Duration,
     pub(super) outcome: Outcome,
+    /// Whether the receiver is down, as far as this attempt can tell.
+    pub(super) is_down: bool,
     /// How long nothing is to go there; zero where the receiver did not say.
     pub(super) slow_down: Option<Duration>,
 }
@@ -320,9 +322,12 @@ fn report(sent: &Sent, took: Duration) -> Report {
         .retry_after
         .or(asks_for_less.then_some(Duration::ZERO))
         .filter(|_| !is_accepted);
+    let is_broken = sent.status.is_some_and(|status| status >= 500);
+    let is_silent = matches!(sent.outcome, Outcome::TimedOut | Outcome::Unreachable);
     Report {
         took,
         outcome: sent.outcome,
+        is_down: is_silent || is_broken,
         slow_down,
     }
 }

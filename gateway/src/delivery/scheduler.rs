@@ -18,7 +18,7 @@ use super::deliver::{Courier, Item, Report};
 use super::handshake::is_handshake;
 use super::queue::{Bounds, Limits, Place, Queue, Turn, Waiting};
 use super::standing::{Standing, standing};
-use super::{MayStart, Subscriptions};
+use super::{MayStart, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::subscription::{State, Subscription};
@@ -39,6 +39,7 @@ pub(super) struct SchedulerParts {
     pub(super) subscriptions: Arc<dyn Subscriptions>,
     pub(super) courier: Arc<Courier>,
     pub(super) may_start: MayStart,
+    pub(super) recovered: Recovered,
     pub(super) bounds: Bounds,
     pub(super) stop: CancellationToken,
 }
@@ -181,8 +182,12 @@ impl Scheduler {
             return;
         };
         pace.observe(report.took);
-        if report.outcome == Outcome::Accepted {
-            pace.take_up();
+        if report.is_down {
+            pace.fail(now);
+        }
+        if report.outcome == Outcome::Accepted && pace.take_up(now) {
+            // What was sent away because the line moved slowly need not stay away.
+            self.tasks.spawn((self.parts.recovered)(subscription));
         }
         let Some(asked) = report.slow_down else {
             return;

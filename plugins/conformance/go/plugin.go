@@ -1,20 +1,20 @@
-// Does what its config says: the table in the README beside this folder.
+// Shows, by its config, everything that a plugin can answer: see ../README.md.
 package main
 
 import (
-	"encoding/json"
+	"cmp"
+	"time"
 
 	"hookgate"
 )
 
-// Config names the thing to do, and a text for it.
+// Config is an action and what it says.
 type Config struct {
 	Do   string `json:"do"`
 	Text string `json:"text"`
 }
 
-// fail gives the failure that the config names; another name is a wrong config.
-func (config Config) fail() error {
+func (config Config) otherwise() error {
 	switch config.Do {
 	case "invalid-config":
 		return hookgate.InvalidConfig("%s", config.Text)
@@ -23,7 +23,7 @@ func (config Config) fail() error {
 	case "again-later":
 		return hookgate.AgainLater("%s", config.Text)
 	}
-	return hookgate.InvalidConfig("do: %s is nothing that can be done here", config.Do)
+	return hookgate.InvalidConfig("no such action: %s", config.Do)
 }
 
 func handle(event hookgate.Event, config Config) (hookgate.Verdict, error) {
@@ -32,24 +32,17 @@ func handle(event hookgate.Event, config Config) (hookgate.Verdict, error) {
 		return hookgate.Pass(), nil
 	case "drop":
 		return hookgate.Drop(config.Text), nil
-	case "echo":
-		return hookgate.ReplaceBytes(event.Data), nil
 	case "replace":
 		return hookgate.ReplaceBytes([]byte(config.Text)), nil
+	case "echo":
+		return hookgate.ReplaceBytes(event.Data), nil
 	case "deliver":
-		message := hookgate.Message{ContentType: "text/plain", Body: event.Data}
-		message = message.WithHeader("x-type", event.Type).WithHeader("x-text", config.Text)
-		return hookgate.Deliver(message), nil
-	case "link":
-		return hookgate.ReplaceBytes([]byte(hookgate.DataURL())), nil
-	case "fields":
-		return hookgate.Replace(fieldsOf(event)), nil
-	case "member":
-		var data struct {
-			Value json.RawMessage `json:"value"`
-		}
-		err := event.JSON(&data)
-		return hookgate.ReplaceBytes(data.Value), err
+		message := hookgate.Message{ContentType: "text/plain; charset=utf-8", Body: []byte(config.Text)}
+		return hookgate.Deliver(message.WithHeader("x-one", "1").WithHeader("x-two", "two words")), nil
+	case "describe":
+		return hookgate.Replace(described(event)), nil
+	case "data-url":
+		return hookgate.Replace(map[string]string{"url": hookgate.DataURL()}), nil
 	case "log":
 		hookgate.LogDebug("%s", config.Text)
 		hookgate.LogInfo("%s", config.Text)
@@ -57,13 +50,13 @@ func handle(event hookgate.Event, config Config) (hookgate.Verdict, error) {
 		hookgate.LogError("%s", config.Text)
 		return hookgate.Pass(), nil
 	}
-	return hookgate.Verdict{}, config.fail()
+	return hookgate.Verdict{}, config.otherwise()
 }
 
-func fieldsOf(event hookgate.Event) map[string]any {
-	attributes := [][2]string{}
+func described(event hookgate.Event) map[string]any {
+	attributes := map[string]string{}
 	for _, attribute := range event.Attributes {
-		attributes = append(attributes, [2]string{attribute.Name, attribute.Value})
+		attributes[attribute.Name] = attribute.Value
 	}
 	return map[string]any{
 		"id":           event.ID,
@@ -74,6 +67,7 @@ func fieldsOf(event hookgate.Event) map[string]any {
 		"tenant":       event.Tenant,
 		"key":          orNull(event.Key),
 		"content_type": event.ContentType,
+		"length":       len(event.Data),
 		"attributes":   attributes,
 	}
 }
@@ -85,52 +79,75 @@ func orNull(text string) any {
 	return text
 }
 
-func accepts(_ hookgate.Event, config Config) (bool, error) {
+func accepts(event hookgate.Event, config Config) (bool, error) {
 	switch config.Do {
-	case "accept":
+	case "yes":
 		return true, nil
-	case "refuse":
+	case "no":
 		return false, nil
+	case "has-data":
+		return len(event.Data) > 0, nil
 	}
-	return false, config.fail()
+	return false, config.otherwise()
 }
 
 func fold(earlier, later hookgate.Event, config Config) (hookgate.Event, error) {
-	if config.Do != "join" {
-		return later, config.fail()
+	switch config.Do {
+	case "earlier":
+		return earlier, nil
+	case "later":
+		return later, nil
+	case "join":
+		later.Data = append(earlier.Data, later.Data...)
+		later.ContentType = cmp.Or(config.Text, later.ContentType)
+		return later, nil
 	}
-	later.Data = append(earlier.Data, later.Data...)
-	return later, nil
+	return later, config.otherwise()
 }
 
 func receive(request hookgate.Request, config Config) (hookgate.Reception, error) {
-	eventType := request.Header("X-Event")
 	switch config.Do {
 	case "accept":
 		return hookgate.Accepted(hookgate.Draft{
-			Type:        eventType,
-			ID:          request.Header("x-id"),
-			Subject:     request.Method + " " + request.Path,
-			Key:         request.Query,
-			Time:        request.ReceivedAt,
-			ContentType: request.Header("content-type"),
+			Type:        config.Text,
+			ID:          request.Header("X-Id"),
+			Subject:     request.Path,
+			Key:         request.Secret,
+			Time:        request.ReceivedAt.Add(time.Millisecond),
+			ContentType: cmp.Or(request.Header("content-type"), "application/octet-stream"),
 			Data:        request.Body,
 		}), nil
-	case "nothing":
+	case "accept-none":
 		return hookgate.Accepted(), nil
-	case "bare":
-		return hookgate.Accepted(hookgate.Draft{Type: eventType, Data: request.Body}), nil
+	case "accept-two":
+		draft := hookgate.Draft{Type: config.Text, ContentType: "text/plain"}
+		first, second := draft, draft
+		first.Data, second.Data = []byte("first"), []byte("second")
+		return hookgate.Accepted(first, second), nil
+	case "describe":
+		return hookgate.Accepted(hookgate.JSONDraft("request.described", describedRequest(request))), nil
 	case "challenge":
-		return hookgate.Challenge(hookgate.Response{Status: 202, Body: request.Body}), nil
-	case "refuse":
+		return hookgate.Challenge(hookgate.Response{Status: 202, Body: []byte(request.Query)}), nil
+	case "reject":
 		return hookgate.Rejected(config.Text), nil
-	case "secret":
-		if request.Secret == "" {
-			return hookgate.Rejected("none"), nil
-		}
-		return hookgate.Rejected(request.Secret), nil
 	}
-	return hookgate.Reception{}, config.fail()
+	return hookgate.Reception{}, config.otherwise()
+}
+
+func describedRequest(request hookgate.Request) map[string]any {
+	headers := [][2]string{}
+	for _, header := range request.Headers {
+		headers = append(headers, [2]string{header.Name, header.Value})
+	}
+	return map[string]any{
+		"method":      request.Method,
+		"path":        request.Path,
+		"query":       request.Query,
+		"headers":     headers,
+		"length":      len(request.Body),
+		"secret":      orNull(request.Secret),
+		"received_ms": request.ReceivedAt.UnixMilli(),
+	}
 }
 
 func init() {

@@ -1,6 +1,6 @@
-"""Does what its config says: the table in the README beside this folder."""
+"""Shows, by its config, everything that a plugin can answer: see ../README.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import hookgate
 from hookgate import (
@@ -30,15 +30,14 @@ class Config:
     text: str = ""
 
 
-def fail(config: Config) -> Exception:
-    """The failure that the config names; another name is a wrong config."""
+def otherwise(config: Config) -> Exception:
     failures = {
         "invalid-config": InvalidConfig,
         "unusable-event": UnusableEvent,
         "again-later": AgainLater,
     }
     if config.do not in failures:
-        return InvalidConfig(f"do: {config.do} is nothing that can be done here")
+        return InvalidConfig(f"no such action: {config.do}")
     return failures[config.do](config.text)
 
 
@@ -49,29 +48,27 @@ def handle(event: Event, config: Config) -> Verdict:
             return Pass()
         case "drop":
             return Drop(config.text)
-        case "echo":
-            return Replace(event.data)
         case "replace":
             return Replace(config.text)
+        case "echo":
+            return Replace(event.data)
         case "deliver":
-            headers = {"x-type": event.type, "x-text": config.text}
-            return Deliver(Message(event.data, "text/plain", headers))
-        case "link":
-            return Replace(hookgate.data_url())
-        case "fields":
-            return Replace.json(fields(event))
-        case "member":
-            return Replace.json(event.json()["value"])
+            headers = {"x-one": "1", "x-two": "two words"}
+            return Deliver(Message(config.text, "text/plain; charset=utf-8", headers))
+        case "describe":
+            return Replace.json(described(event))
+        case "data-url":
+            return Replace.json({"url": hookgate.data_url()})
         case "log":
             hookgate.log.debug(config.text)
             hookgate.log.info(config.text)
             hookgate.log.warn(config.text)
             hookgate.log.error(config.text)
             return Pass()
-    raise fail(config)
+    raise otherwise(config)
 
 
-def fields(event: Event) -> dict[str, object]:
+def described(event: Event) -> dict[str, object]:
     return {
         "id": event.id,
         "source": event.source,
@@ -81,50 +78,70 @@ def fields(event: Event) -> dict[str, object]:
         "tenant": event.tenant,
         "key": event.key,
         "content_type": event.content_type,
-        "attributes": list(event.attributes.items()),
+        "length": len(event.data),
+        "attributes": event.attributes,
     }
 
 
 @hookgate.filter
 def accepts(event: Event, config: Config) -> bool:
     match config.do:
-        case "accept":
+        case "yes":
             return True
-        case "refuse":
+        case "no":
             return False
-    raise fail(config)
+        case "has-data":
+            return len(event.data) > 0
+    raise otherwise(config)
 
 
 @hookgate.fold
 def fold(earlier: Event, later: Event, config: Config) -> Event:
-    if config.do == "join":
-        return later.with_data(earlier.data + later.data)
-    raise fail(config)
+    match config.do:
+        case "earlier":
+            return earlier
+        case "later":
+            return later
+        case "join":
+            joined = later.with_data(earlier.data + later.data)
+            return replace(joined, content_type=config.text or later.content_type)
+    raise otherwise(config)
 
 
 @hookgate.receiver
 def receive(request: Request, config: Config) -> Reception:
-    event_type = request.header("X-Event") or ""
     match config.do:
         case "accept":
             draft = Draft(
-                type=event_type,
+                type=config.text,
                 data=request.body,
-                content_type=request.header("content-type") or "",
+                content_type=request.header("Content-Type") or "application/octet-stream",
                 id=request.header("x-id"),
-                subject=f"{request.method} {request.path}",
-                key=request.query,
-                time_ms=request.received_ms,
+                subject=request.path,
+                key=request.secret,
+                time_ms=request.received_ms + 1,
             )
             return Accepted([draft])
-        case "nothing":
+        case "accept-none":
             return Accepted()
-        case "bare":
-            return Accepted([Draft(event_type, request.body)])
+        case "accept-two":
+            return Accepted([Draft(config.text, data, "text/plain") for data in ("first", "second")])
+        case "describe":
+            return Accepted([Draft.json("request.described", described_request(request))])
         case "challenge":
-            return Challenge(Response(request.body, status=202))
-        case "refuse":
+            return Challenge(Response(request.query, status=202))
+        case "reject":
             return Rejected(config.text)
-        case "secret":
-            return Rejected(request.secret or "none")
-    raise fail(config)
+    raise otherwise(config)
+
+
+def described_request(request: Request) -> dict[str, object]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "headers": request.headers,
+        "length": len(request.body),
+        "secret": request.secret,
+        "received_ms": request.received_ms,
+    }

@@ -93,7 +93,9 @@ pub(crate) fn base_config(metering: Metering) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // The engine's own glue between the parts of a component has several memories, as
+        // QuickJS needs; a plugin's modules that have are refused before any compile.
+        .wasm_multi_memory(true)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .wasm_relaxed_simd(false)

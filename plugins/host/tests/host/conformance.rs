@@ -49,7 +49,7 @@ async fn conforms(language: &str) {
         .trial(component.into(), Arc::from("acme"))
         .await
         .unwrap();
-    let small = GoldenFiles::read(&suite).unwrap_or_else(|flaws| panic!("{flaws}"));
+    let small = GoldenFiles::read(&suite.join("suite")).unwrap_or_else(|flaws| panic!("{flaws}"));
     let large = large(folder.path());
     let cases: Vec<&Case> = small.cases().chain(large.cases()).collect();
     let reports = hookgate_plugin_golden::run(&trial, &cases).await;
