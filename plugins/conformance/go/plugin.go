@@ -62,18 +62,18 @@ func described(event hookgate.Event) map[string]any {
 		"id":           event.ID,
 		"source":       event.Source,
 		"type":         event.Type,
-		"subject":      orNull(event.Subject),
+		"subject":      orNull(event.Subject, event.HasSubject()),
 		"time_ms":      event.Time.UnixMilli(),
 		"tenant":       event.Tenant,
-		"key":          orNull(event.Key),
+		"key":          orNull(event.Key, event.HasKey()),
 		"content_type": event.ContentType,
 		"length":       len(event.Data),
 		"attributes":   attributes,
 	}
 }
 
-func orNull(text string) any {
-	if text == "" {
+func orNull(text string, isThere bool) any {
+	if !isThere {
 		return nil
 	}
 	return text
@@ -145,7 +145,7 @@ func describedRequest(request hookgate.Request) map[string]any {
 		"query":       request.Query,
 		"headers":     headers,
 		"length":      len(request.Body),
-		"secret":      orNull(request.Secret),
+		"secret":      orNull(request.Secret, request.Secret != ""),
 		"received_ms": request.ReceivedAt.UnixMilli(),
 	}
 }
