@@ -18,6 +18,7 @@ mod frozen_node;
 mod github_payloads;
 mod harness;
 mod idempotency_days;
+mod job_commands;
 mod lane_log;
 mod listener;
 mod load;
