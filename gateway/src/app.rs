@@ -5,6 +5,7 @@
 //! an event.
 
 mod adapters;
+mod lives;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures_util::FutureExt as _;
 use hookgate_plugin_host::{CompileWorker, HostConfig, Limits, PluginHost, PoolSize};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -28,13 +28,12 @@ use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
+use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
-use crate::ingest::accept::Ingest;
 use crate::ingest::notices::Notices;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
@@ -129,10 +128,18 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
+        let origin = Origin::new(public_url.clone());
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let notices = core.notices(&log);
+        let notices = lives::notices(&core.store, &log, &shutdown);
         let pipeline = plugins.pipeline(claims.clone());
-        let delivery = core.delivery(&log, pipeline, notices, work);
+        let told = Told {
+            notices,
+            origin,
+            ready: work,
+        };
+        let delivery = core.delivery(&log, pipeline, told);
+        let expiring = lives::expire(core.store.clone(), shutdown.soft());
+        shutdown.spawn("expiry", expiring);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
@@ -204,6 +211,13 @@ struct Core<'a> {
     shutdown: Shutdown,
 }
 
+/// What the engine needs beside the core.
+struct Told {
+    notices: Notices,
+    origin: Origin,
+    ready: mpsc::Receiver<Vec<Work>>,
+}
+
 impl Core<'_> {
     async fn log(
         &self,
@@ -254,21 +268,12 @@ impl Core<'_> {
             limits: Limits::default(),
             pool: PoolSize::default(),
         })?;
-        let waking = log.clone();
         let plugins = Plugins::new(PluginParts {
             host,
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
-            wake: Arc::new(move |subscription| {
-                let log = waking.clone();
-                async move {
-                    if let Err(error) = log.wake(subscription, &[ParkReason::Plugin]).await {
-                        warn!(%subscription, %error, "deliveries that wait for a plugin could not be woken");
-                    }
-                }
-                .boxed()
-            }),
+            wake: adapters::wake(log.clone(), ParkReason::Plugin),
         });
         plugins.install_shipped().await;
         let places = FolderPlaces {
@@ -306,15 +311,6 @@ impl Core<'_> {
         })
     }
 
-    /// The one way in which the gateway tells of itself.
-    fn notices(&self, log: &Log) -> Notices {
-        let ingest = Ingest::new(self.store.clone(), log.clone());
-        let (notices, writer) = Notices::new(ingest);
-        self.shutdown
-            .spawn("notices", writer.run(self.shutdown.soft()));
-        notices
-    }
-
     fn sender(&self) -> Sender {
         let targets = &self.settings.delivery.targets;
         Sender::new(SenderParts {
@@ -342,13 +338,7 @@ impl Core<'_> {
         self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
     }
 
-    fn delivery(
-        &self,
-        log: &Log,
-        pipeline: crate::plugin::Pipeline,
-        notices: Notices,
-        ready: mpsc::Receiver<Vec<Work>>,
-    ) -> Delivery {
+    fn delivery(&self, log: &Log, pipeline: crate::plugin::Pipeline, told: Told) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
             max_in_flight: settings.max_in_flight.get(),
@@ -361,15 +351,18 @@ impl Core<'_> {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
             },
-            ready,
+            ready: told.ready,
+            origin: told.origin,
             outside: Outside {
                 subscriptions: Arc::new(adapters::CatalogSubscriptions(
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone(), notices.clone()),
-                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
+                disable: lives::disable(self.store.clone(), told.notices.clone()),
+                notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
+                conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
+                recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },
             sender,
             clock: self.clock.clone(),

@@ -47,6 +47,8 @@ enum Command {
     Keys(cli::keys::KeysArgs),
     /// Build plugins, try them out and bring them to a gateway
     Plugin(cli::plugin::PluginArgs),
+    /// Check a gateway against the REST Hooks checklist, row by row
+    Conformance(cli::conformance::ConformanceArgs),
     /// What is missing or unsafe on this machine, and how to mend it
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database
@@ -111,6 +113,9 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
+        Command::Conformance(arguments) => {
+            cli::conformance::run(arguments, hookgate::app::system_clock()).await
+        }
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)

@@ -9,20 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Disable, Subscriptions, Transform};
+use crate::delivery::{Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::notice::Notice;
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
-use crate::domain::subscription::{State, Subscription};
+use crate::domain::subscription::Subscription;
 use crate::http::verify::WriteBody;
-use crate::ingest::notices::Notices;
 use crate::jobs::{AsideReport, SendAside};
-use crate::log::Beat;
+use crate::log::work::ParkReason;
+use crate::log::{Beat, Log};
 use crate::plugin::Pipeline;
-use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
 
@@ -49,25 +47,13 @@ impl Transform for PluginTransform {
     }
 }
 
-/// Disables a subscription whose receiver is gone, and says so.
-pub(super) fn disable(store: Store, notices: Notices) -> Disable {
-    Arc::new(move |subscription, reason| {
-        let (store, notices) = (store.clone(), notices.clone());
+/// Wakes what waits for `reason`, of a subscription of which the reason is gone.
+pub(super) fn wake(log: Log, reason: ParkReason) -> Recovered {
+    Arc::new(move |subscription| {
+        let log = log.clone();
         async move {
-            let disabled = store.set_state(subscription, State::Disabled, reason).await;
-            match disabled {
-                Ok(None) => {}
-                Ok(Some(tenant)) => {
-                    let reason = reason.into();
-                    let notice = Notice::SubscriptionDisabled {
-                        subscription,
-                        reason,
-                    };
-                    notices.emit(tenant, notice);
-                }
-                Err(error) => {
-                    warn!(%subscription, %error, "subscription could not be disabled");
-                }
+            if let Err(error) = log.wake(subscription, &[reason]).await {
+                warn!(%subscription, ?reason, %error, "what waits could not be woken");
             }
         }
         .boxed()

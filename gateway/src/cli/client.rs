@@ -102,28 +102,41 @@ pub struct Reply {
     pub value: Value,
 }
 
+/// Any answer: its status, and its body read; null where there is none.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub value: Value,
+}
+
+/// A client that sends this key, or none, and follows nobody.
+fn http_client(key: Option<&str>) -> Result<reqwest::Client, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = key {
+        let mut value: reqwest::header::HeaderValue = format!("Bearer {key}")
+            .parse()
+            .map_err(|_| ClientError::UnusableKey)?;
+        value.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, value);
+    }
+    // Whoever comes second finds it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .default_headers(headers)
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(ClientError::Client)
+}
+
 impl Client {
     /// Costs no round trip: nothing is asked yet.
     ///
     /// # Errors
     /// Where the key cannot be sent in a header.
     pub fn new(args: &ClientArgs) -> Result<Self, ClientError> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = args.api_key.clone().or_else(|| kept_key(args)) {
-            let mut value: reqwest::header::HeaderValue = format!("Bearer {key}")
-                .parse()
-                .map_err(|_| ClientError::UnusableKey)?;
-            value.set_sensitive(true);
-            headers.insert(reqwest::header::AUTHORIZATION, value);
-        }
-        // Whoever comes second finds it installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(ClientError::Client)?;
+        let key = args.api_key.clone().or_else(|| kept_key(args));
+        let http = http_client(key.as_deref())?;
         Ok(Self {
             http,
             base: args.url.clone(),
@@ -178,6 +191,77 @@ impl Client {
     /// Where the gateway is not there or refuses.
     pub async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
         self.ask(self.request(Method::DELETE, path)).await
+    }
+
+    /// The same gateway, called with another key.
+    ///
+    /// # Errors
+    /// Where the key cannot be sent in a header.
+    pub fn with_key(&self, key: &str) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: http_client(Some(key))?,
+            base: self.base.clone(),
+        })
+    }
+
+    /// Whatever the answer is: for those who look at refusals themselves.
+    ///
+    /// # Errors
+    /// Where the gateway is not there, or answers with what is not JSON.
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await;
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        let value = match text.as_str() {
+            "" => Value::Null,
+            text => {
+                serde_json::from_str(text).map_err(|error| self.not_hookgate(&error.to_string()))?
+            }
+        };
+        Ok(Answer { status, value })
+    }
+
+    /// The same without a key.
+    ///
+    /// # Errors
+    /// Like [`Self::call`].
+    pub async fn call_without_key(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let stranger = Self {
+            http: http_client(None)?,
+            base: self.base.clone(),
+        };
+        stranger.call(method, path, body).await
+    }
+
+    /// What lies behind an address that somebody gave, without a key.
+    ///
+    /// # Errors
+    /// Where nobody answers there, or not with 2xx.
+    pub async fn fetch(&self, address: &str) -> Result<Vec<u8>, ClientError> {
+        let answer = http_client(None)?.get(address).send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            return Err(self.not_hookgate(&format!("{address} answered {}", answer.status())));
+        }
+        let body = answer.bytes().await;
+        Ok(body.map_err(|error| self.unreachable(&error))?.to_vec())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod completions;
+pub mod conformance;
 pub mod db;
 pub mod deliveries;
 pub mod demo;

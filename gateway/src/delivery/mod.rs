@@ -1,8 +1,8 @@
 //! How a delivery goes out: fairly, signed, to an address that was vetted.
 //!
 //! The story, forward: [`scheduler`] takes the work that is due and gives each piece its turn
-//! ([`queue`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
-//! [`request`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
+//! ([`queue`], [`line`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
+//! [`request`] or [`handshake`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
 //! [`resolver`]; what came of it is written down by [`record`] and goes back with the ticket.
 //!
 //! Knows neither the API nor the database: subscriptions, plugins, time and randomness are handed
@@ -14,7 +14,9 @@ pub mod body;
 mod cloudevents;
 mod deliver;
 pub mod guard;
+pub mod handshake;
 mod kept;
+mod line;
 pub mod pace;
 pub mod queue;
 mod record;
@@ -33,6 +35,7 @@ pub mod transform;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -40,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::deliver::{Context, Courier};
 pub use self::deliver::{Disable, Notify};
+pub use self::handshake::{Conclude, Origin};
 pub use self::queue::Bounds;
 use self::scheduler::{Scheduler, SchedulerParts};
 pub use self::sender::Sender;
@@ -60,6 +64,9 @@ pub trait Subscriptions: Send + Sync {
 
 /// Whether new attempts may start: not on a node that has lost sight of the database.
 pub type MayStart = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Told of a subscription whose receiver was down and is back.
+pub type Recovered = Arc<dyn Fn(SubscriptionId) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// How much is delivered at once, and how hard.
 #[derive(Clone, Debug)]
@@ -89,6 +96,8 @@ pub struct DeliveryParts {
     pub config: DeliveryConfig,
     pub ready: mpsc::Receiver<Vec<Work>>,
     pub outside: Outside,
+    /// Who the gateway says it is.
+    pub origin: Origin,
     pub sender: Sender,
     pub clock: Clock,
     pub random: Random,
@@ -101,7 +110,9 @@ pub struct Outside {
     pub transform: Arc<dyn Transform>,
     pub disable: Disable,
     pub notify: Notify,
+    pub conclude: Conclude,
     pub may_start: MayStart,
+    pub recovered: Recovered,
 }
 
 /// The running engine.
@@ -120,6 +131,8 @@ impl Delivery {
             sender: parts.sender,
             transform: parts.outside.transform,
             disable: parts.outside.disable,
+            conclude: parts.outside.conclude,
+            origin: parts.origin,
             context: Context {
                 clock: parts.clock,
                 random: parts.random,
@@ -133,6 +146,7 @@ impl Delivery {
             subscriptions: parts.outside.subscriptions,
             courier: Arc::new(courier),
             may_start: parts.outside.may_start,
+            recovered: parts.outside.recovered,
             bounds: parts.config.bounds,
             stop: stop.clone(),
         });

@@ -4,17 +4,24 @@
 //! that was matched with, there is a second look, so that a subscription that was confirmed before
 //! an event was sent never misses it.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
 use super::Incoming;
 use super::flaw::{Flaw, Rule};
 use super::idempotency::{self, IdempotencyKey};
+use super::quota::{Meters, Wanted};
 use crate::domain::event::Attributes;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
+use crate::domain::trace::Trace;
 use crate::log::work::ParkReason;
 use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
 use crate::store::{Store, StoreError};
@@ -27,6 +34,7 @@ const OWN_SOURCE: &str = "hookgate";
 pub struct Ingest {
     store: Store,
     log: Log,
+    meters: Arc<Meters>,
 }
 
 /// Who sends events, and what holds for all events of the request.
@@ -37,7 +45,7 @@ pub struct Sender {
     pub tenant: Option<TenantName>,
     pub key: Option<IdempotencyKey>,
     /// W3C trace context of the request.
-    pub trace_parent: Option<Box<str>>,
+    pub trace: Trace,
 }
 
 /// An event that is stored.
@@ -59,6 +67,12 @@ pub enum AcceptError {
     },
     #[error("event {index} repeats the key of {known} with other content")]
     OtherBody { index: usize, known: EventId },
+    #[error("the tenant may send {limit} {what} per second, and has sent more")]
+    OverQuota {
+        what: &'static str,
+        limit: NonZeroU32,
+        retry_after: Duration,
+    },
     #[error("the events could not be stored")]
     Append(#[from] AppendError),
     #[error("the events could not be parked for a subscription that was just made")]
@@ -70,7 +84,11 @@ pub enum AcceptError {
 impl Ingest {
     #[must_use]
     pub fn new(store: Store, log: Log) -> Self {
-        Self { store, log }
+        Self {
+            store,
+            log,
+            meters: Arc::default(),
+        }
     }
 
     /// Stores all events or none; when this returns they are on disk. The answer is in the order
@@ -89,6 +107,7 @@ impl Ingest {
         for (index, incoming) in events.into_iter().enumerate() {
             batch.push(self.matched(sender, incoming, index).await?);
         }
+        self.meter(&batch)?;
         let given: Vec<Given> = batch.iter().map(Given::of).collect();
         let appended = self.log.append(batch).await?;
         self.park_what_was_missed(&given, &appended, matched_with)
@@ -116,10 +135,16 @@ impl Ingest {
         incoming: Incoming,
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
+        if incoming.event_type.starts_with(OWN_PREFIX) {
+            let rule =
+                format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+        }
         let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;
-        attributes.trace_parent.clone_from(&sender.trace_parent);
+        attributes.trace_parent.clone_from(&sender.trace.parent);
+        attributes.trace_state.clone_from(&sender.trace.state);
         let mut event = NewEvent {
             tenant,
             event_type: incoming.event_type,
@@ -179,6 +204,38 @@ impl Ingest {
             Appended::Stored { id, .. } => Some(*id),
             _ => None,
         }))
+    }
+
+    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
+    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for event in batch {
+            let known = wanted
+                .iter_mut()
+                .find(|wanted| wanted.tenant == event.tenant);
+            if let Some(wanted) = known {
+                wanted.events += 1;
+                wanted.bytes += event.data.len();
+            } else {
+                wanted.push(Wanted {
+                    tenant: event.tenant,
+                    quota: self.store.catalog().quota(event.tenant).unwrap_or_default(),
+                    events: 1,
+                    bytes: event.data.len(),
+                });
+            }
+        }
+        wanted.retain(|wanted| !wanted.quota.is_unlimited());
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let nodes = 1 + self.log.beats().borrow().peers.len();
+        let taken = self.meters.take(&wanted, nodes, Instant::now());
+        taken.map_err(|refused| AcceptError::OverQuota {
+            what: refused.what,
+            limit: refused.limit,
+            retry_after: refused.retry_after,
+        })
     }
 
     async fn tenant(
@@ -243,7 +300,7 @@ impl Ingest {
 /// What an event was matched by, and whom it was given to.
 struct Given {
     tenant: TenantId,
-    event_type: std::sync::Arc<str>,
+    event_type: Arc<str>,
     attributes: Attributes,
     data: Bytes,
     to: Vec<SubscriptionId>,

@@ -3,7 +3,7 @@
 //! Read for every event, so it answers from hash maps under a lock that is held for microseconds
 //! and never over an await. Only the feed writes it, always a whole change at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -16,6 +16,7 @@ use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::quota::Quota;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
 
@@ -59,6 +60,8 @@ struct Tables {
     subscriptions: HashMap<SubscriptionId, Arc<Subscription>>,
     matchers: HashMap<TenantId, Matcher>,
     plugins: HashMap<TenantId, HashMap<PluginName, Arc<PluginEntry>>>,
+    /// When subscriptions end that have not ended yet.
+    expiries: BTreeSet<(Timestamp, SubscriptionId)>,
     /// When the older of two secrets stops signing.
     overlaps: Vec<(Timestamp, SubscriptionId)>,
 }
@@ -67,6 +70,8 @@ struct Tables {
 struct Tenants {
     by_name: HashMap<TenantName, TenantId>,
     by_id: HashMap<TenantId, TenantName>,
+    /// Of those that have one.
+    quotas: HashMap<TenantId, Quota>,
 }
 
 impl Catalog {
@@ -100,6 +105,12 @@ impl Catalog {
     #[must_use]
     pub fn tenant_name(&self, id: TenantId) -> Option<TenantName> {
         self.tables.read().tenants.by_id.get(&id).cloned()
+    }
+
+    /// None where the tenant may send as much as the gateway can take.
+    #[must_use]
+    pub fn quota(&self, id: TenantId) -> Option<Quota> {
+        self.tables.read().tenants.quotas.get(&id).copied()
     }
 
     #[must_use]
@@ -197,6 +208,12 @@ impl Catalog {
         });
     }
 
+    /// Whether a subscription should have ended by `now`.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        let tables = self.tables.read();
+        tables.expiries.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// Takes old secrets out of use whose overlap is over.
     pub(super) fn end_overlaps(&self, now: Timestamp) {
         let is_over = |(until, _): &(Timestamp, SubscriptionId)| *until <= now;
@@ -208,9 +225,14 @@ impl Catalog {
 
 impl Tables {
     fn apply(&mut self, loaded: Loaded) {
-        for (id, name) in loaded.tenants {
+        for (id, name, quota) in loaded.tenants {
             self.tenants.by_name.insert(name.clone(), id);
             self.tenants.by_id.insert(id, name);
+            if quota.is_unlimited() {
+                self.tenants.quotas.remove(&id);
+            } else {
+                self.tenants.quotas.insert(id, quota);
+            }
         }
         for (hash, caller) in loaded.callers {
             match caller {
@@ -238,6 +260,16 @@ impl Tables {
         let matcher = self.matchers.entry(subscription.tenant).or_default();
         if let Some(old) = self.subscriptions.get(&subscription.id) {
             matcher.remove(old);
+            if let Some(at) = old.expires_at {
+                self.expiries.remove(&(at, old.id));
+            }
+        }
+        let can_end = matches!(
+            subscription.state,
+            State::Pending | State::Active | State::Paused
+        );
+        if let Some(at) = subscription.expires_at.filter(|_| can_end) {
+            self.expiries.insert((at, subscription.id));
         }
         matcher.insert(&subscription);
         self.subscriptions

@@ -11,11 +11,13 @@ use super::StoreError;
 use super::catalog::PluginEntry;
 use super::policy;
 use super::seal::{Owner, Sealer};
+use super::tenants::quota;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginOwner};
+use crate::domain::quota::Quota;
 use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetUrl;
@@ -25,7 +27,7 @@ use crate::domain::tenant::TenantName;
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) version: ConfigVersion,
-    pub(super) tenants: Vec<(TenantId, TenantName)>,
+    pub(super) tenants: Vec<(TenantId, TenantName, Quota)>,
     /// None for a key that was revoked.
     pub(super) callers: Vec<(KeyHash, Option<Caller>)>,
     /// With the instant at which the older of two secrets stops signing.
@@ -72,12 +74,18 @@ async fn load_tenants(
     since: Since,
     loaded: &mut Loaded,
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query!("select id, name from tenant where v > $1", floor(since))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query!(
+        "select id, name, events_per_second, bytes_per_second from tenant where v > $1",
+        floor(since)
+    )
+    .fetch_all(connection)
+    .await?;
     for row in rows {
         match row.name.parse() {
-            Ok(name) => loaded.tenants.push((TenantId::new(row.id), name)),
+            Ok(name) => {
+                let quota = quota(row.events_per_second, row.bytes_per_second);
+                loaded.tenants.push((TenantId::new(row.id), name, quota));
+            }
             Err(reason) => loaded
                 .unreadable
                 .push(unreadable("tenant", row.id, &reason)),
@@ -137,7 +145,7 @@ async fn load_subscriptions(
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.filters::text as "filters!",
              s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
              s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
-             s.old_secret_until, s.v
+             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.v > $1 and (s.state <> 'deleted' or $1 >= 0)"#,
         floor(since)
@@ -174,6 +182,9 @@ struct SubscriptionRow {
     sealed_old_secret: Option<Vec<u8>>,
     old_secret_scheme: Option<String>,
     old_secret_until: Option<time::OffsetDateTime>,
+    verification: String,
+    allowed_rate: Option<i32>,
+    expires_at: Option<time::OffsetDateTime>,
     v: i64,
 }
 
@@ -232,6 +243,9 @@ impl SubscriptionRow {
             },
             plugins: serde_json::from_str(&self.plugins)?,
             policy: policy::from_stored(&self.delivery).map_err(ReadError::Text)?,
+            verification: self.verification.parse()?,
+            allowed_rate: self.allowed_rate.and_then(|rate| rate.try_into().ok()),
+            expires_at: self.expires_at.map(Timestamp::from),
             secrets,
             version: ConfigVersion::new(self.v),
         };

@@ -16,6 +16,7 @@ mod pip;
 mod project;
 mod python;
 mod rust;
+pub mod template;
 mod tools;
 
 use std::env;

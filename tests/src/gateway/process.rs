@@ -129,7 +129,7 @@ fn command(binary: &Path) -> Command {
 }
 
 /// `hookgate` in the folder above the one of the running test.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
     let binary = test
         .ancestors()

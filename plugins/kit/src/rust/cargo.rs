@@ -163,8 +163,12 @@ fn command(package: &Package, toolchain: &Toolchain, options: &Options) -> Comma
             cargo.arg("--config").arg(format!("profile.guest.{key}"));
         }
     }
-    cargo.arg("--config").arg(flags(package, toolchain));
+    cargo.arg("--config").arg(flags(toolchain));
     toolchain.apply(&mut cargo);
+    // For the author's package alone, or every project would need a standard library of its own.
+    cargo
+        .arg("--")
+        .arg(remapped(&package.workspace_dir, "/plugin"));
     cargo
 }
 
@@ -180,22 +184,26 @@ fn errors_of(child: &mut Child) -> thread::JoinHandle<String> {
 }
 
 /// Panics carry the paths of their source. Without the machine's own part in them the same
-/// source gives the same component everywhere, and tells nothing about its builder.
-fn flags(package: &Package, toolchain: &Toolchain) -> String {
+/// source gives the same component everywhere, and tells nothing about its builder. The same for
+/// every project: cargo builds anew what was built with other flags.
+fn flags(toolchain: &Toolchain) -> String {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let roots = [
         (cargo_home.as_deref(), "/cargo"),
         (toolchain.root(), "/rust"),
-        (Some(package.workspace_dir.as_path()), "/plugin"),
     ];
     let flags: Vec<String> = roots
         .into_iter()
-        .filter_map(|(root, name)| Some(format!("--remap-path-prefix={}={name}", root?.display())))
+        .filter_map(|(root, name)| Some(remapped(root?, name)))
         .collect();
     let flags = toml::Value::from(flags);
     format!("target.{TARGET}.rustflags={flags}")
+}
+
+fn remapped(root: &Path, name: &str) -> String {
+    format!("--remap-path-prefix={}={name}", root.display())
 }
 
 #[derive(Deserialize)]
