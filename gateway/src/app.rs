@@ -365,7 +365,7 @@ impl Core<'_> {
             ..DeliveryConfig::default().bounds
         };
         let sender = self.sender();
-        let pulse = log.pulse();
+        let (pulse, beats) = (log.pulse(), log.beats());
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {
                 bounds,
@@ -382,6 +382,10 @@ impl Core<'_> {
                 notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
                 conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
+                nodes: Arc::new(move || {
+                    let peers = beats.borrow().peers.len();
+                    u32::try_from(peers).unwrap_or(u32::MAX).saturating_add(1)
+                }),
             },
             sender,
             clock: self.clock.clone(),

@@ -26,6 +26,7 @@ mod load;
 mod log_node;
 mod notices;
 mod openapi;
+mod pace;
 mod plugin_folder;
 mod plugin_runs;
 mod plugins;

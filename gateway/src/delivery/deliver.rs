@@ -68,6 +68,8 @@ pub(super) struct Report {
     pub(super) outcome: Outcome,
     /// How long nothing is to go there; zero where the receiver did not say.
     pub(super) slow_down: Option<Duration>,
+    /// Whether it says that nobody is there who could take anything.
+    pub(super) is_down: bool,
 }
 
 /// Delivers; shared by all tasks.
@@ -324,5 +326,10 @@ fn report(sent: &Sent, took: Duration) -> Report {
         took,
         outcome: sent.outcome,
         slow_down,
+        is_down: match sent.outcome {
+            Outcome::Unreachable | Outcome::TimedOut => true,
+            Outcome::Refused => sent.status.is_some_and(|status| status >= 500),
+            _ => false,
+        },
     }
 }

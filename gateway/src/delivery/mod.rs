@@ -63,6 +63,9 @@ pub trait Subscriptions: Send + Sync {
 /// Whether new attempts may start: not on a node that has lost sight of the database.
 pub type MayStart = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// How many nodes share what a subscription allows, this one included.
+pub type Nodes = Arc<dyn Fn() -> u32 + Send + Sync>;
+
 /// How much is delivered at once, and how hard.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
@@ -107,6 +110,7 @@ pub struct Outside {
     pub notify: Notify,
     pub conclude: Conclude,
     pub may_start: MayStart,
+    pub nodes: Nodes,
 }
 
 /// The running engine.
@@ -140,6 +144,7 @@ impl Delivery {
             subscriptions: parts.outside.subscriptions,
             courier: Arc::new(courier),
             may_start: parts.outside.may_start,
+            nodes: parts.outside.nodes,
             bounds: parts.config.bounds,
             stop: stop.clone(),
         });

@@ -31,6 +31,8 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// Whether its items go through plugins before they can be sent.
     pub has_plugins: bool,
+    /// Time from one request to the next where there is a rate limit.
+    pub interval: Option<Duration>,
 }
 
 /// Whose line an item stands in.
@@ -139,6 +141,11 @@ impl<T> Line<T> {
             && self.prepared.len() < limits.max_in_flight
     }
 
+    fn has_to_send(&self, limits: Limits) -> bool {
+        let has_one = !self.prepared.is_empty() || (!limits.has_plugins && !self.fresh.is_empty());
+        self.may_send(limits) && has_one
+    }
+
     fn next_to_send(&mut self, limits: Limits) -> Option<Waiting<T>> {
         if !self.may_send(limits) {
             None
@@ -238,6 +245,20 @@ impl<T> Queue<T> {
         let line = self.lines.get_mut(&id)?;
         line.is_listed = false;
         if line.pace.is_held_back(now) {
+            return None;
+        }
+        let limits = if line.pace.is_probing() {
+            Limits {
+                max_in_flight: 1,
+                ..limits
+            }
+        } else {
+            limits
+        };
+        if let Some(interval) = limits.interval
+            && line.has_to_send(limits)
+            && !line.pace.take_token(now, interval)
+        {
             return None;
         }
         let place = Place {
@@ -451,6 +472,7 @@ mod tests {
     const PLAIN: Limits = Limits {
         max_in_flight: 16,
         has_plugins: false,
+        interval: None,
     };
 
     fn place(tenant: i32, subscription: i32) -> Place {
