@@ -35,7 +35,6 @@ use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
-use crate::ingest::accept::Ingest;
 use crate::ingest::notices::Notices;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
@@ -132,7 +131,7 @@ impl Gateway {
         let plugins = core.plugins(&log).await?;
         let origin = Origin::new(public_url.clone());
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let notices = core.notices(&log);
+        let notices = lives::notices(&core.store, &log, &shutdown);
         let pipeline = plugins.pipeline(claims.clone());
         let told = Told {
             notices,
@@ -320,15 +319,6 @@ impl Core<'_> {
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
         })
-    }
-
-    /// The one way in which the gateway tells of itself.
-    fn notices(&self, log: &Log) -> Notices {
-        let ingest = Ingest::new(self.store.clone(), log.clone());
-        let (notices, writer) = Notices::new(ingest);
-        self.shutdown
-            .spawn("notices", writer.run(self.shutdown.soft()));
-        notices
     }
 
     fn sender(&self) -> Sender {

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use hookgate::app::Machine;
 use hookgate::cli;
 use hookgate::config::Environment;
@@ -53,6 +53,12 @@ enum Command {
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database
     Db(cli::db::DbArgs),
+    /// Write a settings file that explains itself
+    Init(cli::init::InitArgs),
+    /// Print completions for bash, zsh, fish and other shells
+    Completions(cli::completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(cli::man::ManArgs),
     /// Compile a component from standard input to standard output
     #[command(hide = true)]
     CompileWorker {
@@ -114,6 +120,11 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)
         }
+        Command::Init(arguments) => cli::init::run(&arguments),
+        Command::Completions(arguments) => {
+            Ok(cli::completions::run(&arguments, Arguments::command())?)
+        }
+        Command::Man(arguments) => cli::man::run(&arguments, Arguments::command()),
         Command::CompileWorker { .. } | Command::Supervisor(_) => {
             unreachable!("the hidden commands never get a runtime")
         }

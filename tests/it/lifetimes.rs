@@ -74,7 +74,7 @@ async fn persistent_failure_disables_with_a_reason_and_a_notice() {
     let gateway = Gateway::start(options).await;
     let (failing, healthy, notices) = (
         Receiver::answering([Reply::Status(500)]).await,
-        Receiver::answering([Reply::Status(500), Reply::Status(200), Reply::Status(500)]).await,
+        Receiver::answering([Reply::Status(500), Reply::Status(200)]).await,
         Receiver::accepting().await,
     );
     let dying = gateway.subscribe("a.*", &failing).await;

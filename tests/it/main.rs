@@ -28,6 +28,8 @@ mod notices;
 mod openapi;
 mod pace;
 mod plugin_folder;
+mod plugin_golden;
+mod plugin_kit;
 mod plugin_runs;
 mod plugins;
 mod preflight;

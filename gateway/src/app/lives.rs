@@ -17,10 +17,20 @@ use crate::delivery::{Conclude, Disable, Notify};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::notice::Notice;
 use crate::domain::subscription::State;
+use crate::ingest::accept::Ingest;
 use crate::ingest::notices::Notices;
+use crate::lifecycle::Shutdown;
 use crate::log::Log;
 use crate::log::work::ParkReason;
 use crate::store::{Store, StoreError};
+
+/// The one way in which the gateway tells of itself.
+pub(super) fn notices(store: &Store, log: &Log, shutdown: &Shutdown) -> Notices {
+    let ingest = Ingest::new(store.clone(), log.clone());
+    let (notices, writer) = Notices::new(ingest);
+    shutdown.spawn("notices", writer.run(shutdown.soft()));
+    notices
+}
 
 /// Disables a subscription whose receiver is gone, and says so.
 pub(super) fn disable(store: Store, notices: Notices) -> Disable {

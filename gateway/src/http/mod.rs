@@ -20,6 +20,7 @@ pub mod keys;
 pub mod missed;
 pub mod operating;
 pub mod page;
+pub mod plugin_logs;
 pub mod plugin_run;
 pub mod plugin_run_view;
 pub mod plugin_view;
