@@ -19,7 +19,9 @@ async fn a_rate_limit_spreads_a_burst() {
         gateway.send(event("a.b")).await;
     }
     let receipts = receiver.verified(20).await;
-    let took = receipts[19].arrived_at.duration_since(receipts[0].arrived_at);
+    let took = receipts[19]
+        .arrived_at
+        .duration_since(receipts[0].arrived_at);
     // Twenty at five a second, of which one may have been saved up.
     assert!(took > Duration::from_millis(3_400), "{took:?}");
 }
@@ -41,7 +43,10 @@ async fn the_circuit_opens_where_nobody_is_there_and_nothing_is_lost() {
     .await;
     receiver.now_answers([Reply::Status(200)]);
     gateway.settled().await;
-    let accepted = receiver.receipts().into_iter().filter(hookgate_tests::Receipt::was_accepted);
+    let accepted = receiver
+        .receipts()
+        .into_iter()
+        .filter(hookgate_tests::Receipt::was_accepted);
     let mut ids: Vec<String> = accepted.map(|receipt| receipt.id().to_owned()).collect();
     ids.sort_unstable();
     ids.dedup();
