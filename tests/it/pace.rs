@@ -29,7 +29,7 @@ async fn a_rate_limit_spreads_a_burst() {
 #[tokio::test]
 async fn the_circuit_opens_where_nobody_is_there_and_nothing_is_lost() {
     let gateway = Gateway::fresh().await;
-    let receiver = Receiver::answering([Reply::Status(503)]).await;
+    let receiver = Receiver::answering([Reply::Reset]).await;
     let schedule = vec!["2s"; 20];
     let body = json!({"event_types": ["*"], "delivery": {"retry_schedule": schedule}});
     gateway.subscribe_with(body, &receiver).await;

@@ -326,10 +326,6 @@ fn report(sent: &Sent, took: Duration) -> Report {
         took,
         outcome: sent.outcome,
         slow_down,
-        is_down: match sent.outcome {
-            Outcome::Unreachable | Outcome::TimedOut => true,
-            Outcome::Refused => sent.status.is_some_and(|status| status >= 500),
-            _ => false,
-        },
+        is_down: matches!(sent.outcome, Outcome::Unreachable | Outcome::TimedOut),
     }
 }
