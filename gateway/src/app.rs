@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures_util::FutureExt as _;
 use hookgate_plugin_host::{CompileWorker, HostConfig, Limits, PluginHost, PoolSize};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -269,21 +268,12 @@ impl Core<'_> {
             limits: Limits::default(),
             pool: PoolSize::default(),
         })?;
-        let waking = log.clone();
         let plugins = Plugins::new(PluginParts {
             host,
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
-            wake: Arc::new(move |subscription| {
-                let log = waking.clone();
-                async move {
-                    if let Err(error) = log.wake(subscription, &[ParkReason::Plugin]).await {
-                        warn!(%subscription, %error, "deliveries that wait for a plugin could not be woken");
-                    }
-                }
-                .boxed()
-            }),
+            wake: adapters::wake(log.clone(), ParkReason::Plugin),
         });
         plugins.install_shipped().await;
         let places = FolderPlaces {
@@ -355,7 +345,7 @@ impl Core<'_> {
             ..DeliveryConfig::default().bounds
         };
         let sender = self.sender();
-        let (pulse, beats) = (log.pulse(), log.beats());
+        let pulse = log.pulse();
         Delivery::start(DeliveryParts {
             config: DeliveryConfig {
                 bounds,
@@ -372,10 +362,8 @@ impl Core<'_> {
                 notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
                 conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
-                nodes: Arc::new(move || {
-                    let peers = beats.borrow().peers.len();
-                    u32::try_from(peers).unwrap_or(u32::MAX).saturating_add(1)
-                }),
+                nodes: adapters::nodes(log.beats()),
+                recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },
             sender,
             clock: self.clock.clone(),

@@ -7,7 +7,7 @@ use hookgate_tests::{
 };
 use serde_json::json;
 
-use crate::load::Load;
+use hookgate_tests::load::Load;
 
 /// What can be in flight or not yet recorded when a process dies: per subscription 16 requests at
 /// once, and what was answered since the last flush of outcomes.

@@ -500,6 +500,11 @@ async fn the_hot_statements_stay_on_their_indexes() {
             2,
         ),
         ("beat", include_str!("../../gateway/queries/beat.sql"), 6),
+        (
+            "take_lane",
+            include_str!("../../gateway/queries/take_lane.sql"),
+            1,
+        ),
     ] {
         let plan = plan(&database, statement, parameters).await;
         for table in ["event", "attempt", "parked", "idempotency"] {

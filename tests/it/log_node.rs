@@ -48,6 +48,20 @@ pub(crate) async fn node_with(
     ready_batches: usize,
     config: LogConfig,
 ) -> Node {
+    start((database, sessions, clock()), ready_batches, config).await
+}
+
+/// The same on a machine whose clock is `clock`.
+pub(crate) async fn node_by(clock: Clock, database: &Database) -> Node {
+    let parts = (database, options(database), clock);
+    start(parts, 4096, LogConfig::default()).await
+}
+
+async fn start(
+    (database, sessions, clock): (&Database, PgConnectOptions, Clock),
+    ready_batches: usize,
+    config: LogConfig,
+) -> Node {
     let pool = database.pool().await;
     let id = hookgate::log::join(&pool, "test").await.unwrap();
     let (sender, ready) = mpsc::channel(ready_batches);
@@ -55,7 +69,7 @@ pub(crate) async fn node_with(
     let log = Log::start(LogParts {
         database: sessions,
         pool,
-        clock: clock(),
+        clock,
         metrics: Metrics::new(),
         node: id,
         config_seen,

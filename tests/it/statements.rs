@@ -8,7 +8,7 @@ use hookgate_tests::{Cluster, Database, Durability, Gateway, GatewayOptions, Rec
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::load::Load;
+use hookgate_tests::load::Load;
 
 /// A server that counts statements.
 struct Counted {

@@ -125,6 +125,43 @@ fn each_module_is_short_and_says_why_it_is_there() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// A table that names tests which are gone would be a promise without cover.
+#[test]
+fn the_tests_that_the_protocol_s_table_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../gateway/ARCHITECTURE.md")).unwrap();
+    let (_, table) = page
+        .split_once("## The protocol, and what shows it")
+        .unwrap();
+    let named: Vec<(&str, &str)> = table
+        .split('`')
+        .filter_map(|text| text.split_once("::"))
+        .collect();
+    assert!(named.len() > 25, "{}", named.len());
+    let mut missing = String::new();
+    for (module, test) in named {
+        let behaviour = root.join(format!("it/{module}.rs"));
+        let is_there = if behaviour.is_file() {
+            has_test(&behaviour, test)
+        } else {
+            let units = root.join("../gateway/src").join(module);
+            let files = std::fs::read_dir(units).into_iter().flatten().flatten();
+            files
+                .map(|file| file.path())
+                .any(|file| has_test(&file, test))
+        };
+        if !is_there {
+            let _ = writeln!(missing, "{module}::{test}");
+        }
+    }
+    assert!(missing.is_empty(), "\n{missing}");
+}
+
+fn has_test(file: &Path, test: &str) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.contains(&format!("fn {test}("))
+}
+
 impl Source {
     fn read(root: &Path, path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();

@@ -4,7 +4,7 @@ use hookgate_tests::account::Party;
 use hookgate_tests::{Account, Gateway, GatewayOptions, Receiver, event, fresh_database, wait};
 use serde_json::json;
 
-use crate::load::Load;
+use hookgate_tests::load::Load;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_deliver_each_event_once() {

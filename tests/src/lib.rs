@@ -7,10 +7,12 @@
 pub mod account;
 pub mod api;
 pub mod bench;
+pub mod chaos;
 pub mod cli;
 pub mod component;
 pub mod event;
 pub mod gateway;
+pub mod load;
 pub mod postgres;
 pub mod receiver;
 pub mod wait;

@@ -188,6 +188,25 @@ impl Receiver {
     }
 }
 
+impl Receiver {
+    /// Whether the reference library signs it in the same way; the age of the signature does not
+    /// count, so this can be asked long afterwards.
+    #[must_use]
+    pub fn is_signed(&self, receipt: &Receipt) -> bool {
+        let secrets = self.state.secrets.lock();
+        let expected = || {
+            let secret = secrets.get(&receipt.path)?;
+            let at = receipt.header("webhook-timestamp")?.parse().ok()?;
+            let webhook = standardwebhooks::Webhook::new(secret).ok()?;
+            webhook
+                .sign(receipt.header("webhook-id")?, at, &receipt.body)
+                .ok()
+        };
+        let signatures = receipt.header("webhook-signature").unwrap_or_default();
+        expected().is_some_and(|expected| signatures.split(' ').any(|one| one == expected))
+    }
+}
+
 impl Drop for Receiver {
     fn drop(&mut self) {
         self.tasks.abort_all();

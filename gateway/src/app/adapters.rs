@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Subscriptions, Transform};
+use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
@@ -18,7 +18,8 @@ use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::http::verify::WriteBody;
 use crate::jobs::{AsideReport, SendAside};
-use crate::log::Beat;
+use crate::log::work::ParkReason;
+use crate::log::{Beat, Log};
 use crate::plugin::Pipeline;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
@@ -46,6 +47,19 @@ impl Transform for PluginTransform {
     }
 }
 
+/// Wakes what waits for `reason`, of a subscription of which the reason is gone.
+pub(super) fn wake(log: Log, reason: ParkReason) -> Recovered {
+    Arc::new(move |subscription| {
+        let log = log.clone();
+        async move {
+            if let Err(error) = log.wake(subscription, &[reason]).await {
+                warn!(%subscription, ?reason, %error, "what waits could not be woken");
+            }
+        }
+        .boxed()
+    })
+}
+
 /// Deliveries to another URL, for jobs.
 pub(super) fn aside(aside: Aside) -> SendAside {
     let aside = Arc::new(aside);
@@ -67,6 +81,14 @@ pub(super) fn aside(aside: Aside) -> SendAside {
 pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
     Arc::new(move |subscription, event, outgoing| {
         aside::body(subscription, event, outgoing, (&clock, &random))
+    })
+}
+
+/// How many nodes live, this one included.
+pub(super) fn nodes(beats: watch::Receiver<Beat>) -> Nodes {
+    Arc::new(move || {
+        let peers = beats.borrow().peers.len();
+        u32::try_from(peers).unwrap_or(u32::MAX).saturating_add(1)
     })
 }
 

@@ -66,10 +66,12 @@ impl Passed {
 pub(super) struct Report {
     pub(super) took: Duration,
     pub(super) outcome: Outcome,
+    /// Whether the receiver is down, as far as this attempt can tell.
+    pub(super) is_down: bool,
     /// How long nothing is to go there; zero where the receiver did not say.
     pub(super) slow_down: Option<Duration>,
-    /// Whether it says that nobody is there who could take anything.
-    pub(super) is_down: bool,
+    /// Whether there was no answer at all.
+    pub(super) is_silent: bool,
 }
 
 /// Delivers; shared by all tasks.
@@ -322,10 +324,13 @@ fn report(sent: &Sent, took: Duration) -> Report {
         .retry_after
         .or(asks_for_less.then_some(Duration::ZERO))
         .filter(|_| !is_accepted);
+    let is_broken = sent.status.is_some_and(|status| status >= 500);
+    let is_silent = matches!(sent.outcome, Outcome::TimedOut | Outcome::Unreachable);
     Report {
         took,
         outcome: sent.outcome,
+        is_down: is_silent || is_broken,
         slow_down,
-        is_down: matches!(sent.outcome, Outcome::Unreachable | Outcome::TimedOut),
+        is_silent,
     }
 }

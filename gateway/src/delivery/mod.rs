@@ -1,7 +1,7 @@
 //! How a delivery goes out: fairly, signed, to an address that was vetted.
 //!
 //! The story, forward: [`scheduler`] takes the work that is due and gives each piece its turn
-//! ([`queue`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
+//! ([`queue`], [`line`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
 //! [`request`] or [`handshake`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
 //! [`resolver`]; what came of it is written down by [`record`] and goes back with the ticket.
 //!
@@ -16,6 +16,7 @@ mod deliver;
 pub mod guard;
 pub mod handshake;
 mod kept;
+mod line;
 pub mod pace;
 pub mod queue;
 mod record;
@@ -34,6 +35,7 @@ pub mod transform;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -65,6 +67,9 @@ pub type MayStart = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// How many nodes share what a subscription allows, this one included.
 pub type Nodes = Arc<dyn Fn() -> u32 + Send + Sync>;
+
+/// Told of a subscription whose receiver was down and is back.
+pub type Recovered = Arc<dyn Fn(SubscriptionId) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// How much is delivered at once, and how hard.
 #[derive(Clone, Debug)]
@@ -111,6 +116,7 @@ pub struct Outside {
     pub conclude: Conclude,
     pub may_start: MayStart,
     pub nodes: Nodes,
+    pub recovered: Recovered,
 }
 
 /// The running engine.
@@ -145,6 +151,7 @@ impl Delivery {
             courier: Arc::new(courier),
             may_start: parts.outside.may_start,
             nodes: parts.outside.nodes,
+            recovered: parts.outside.recovered,
             bounds: parts.config.bounds,
             stop: stop.clone(),
         });

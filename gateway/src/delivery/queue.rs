@@ -1,4 +1,5 @@
-//! Whose turn it is: round robin over tenants, then over a tenant's subscriptions, under caps.
+//! Whose turn it is: deficit round robin over tenants, then over a tenant's subscriptions, under
+//! caps for a subscription, a tenant and all of them.
 //!
 //! Pure on purpose: instants come in as arguments and items are whatever the caller queues, so
 //! every rule is a table in the tests. A tenant's burst or a receiver that hangs fills its own
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::line::{Line, Share, Step};
 use super::pace::Pace;
 use crate::domain::ids::{SubscriptionId, TenantId};
 
@@ -76,87 +78,6 @@ struct Preparing {
     held_up: Vec<SubscriptionId>,
 }
 
-/// What one tenant, or all of them, have in memory and under way.
-#[derive(Debug, Default)]
-struct Share {
-    /// Its lines with something to do, the next one first.
-    ring: VecDeque<SubscriptionId>,
-    is_listed: bool,
-    waiting: usize,
-    waiting_bytes: usize,
-    in_flight: usize,
-}
-
-impl Share {
-    fn is_idle(&self) -> bool {
-        self.waiting == 0 && self.in_flight == 0 && !self.is_listed && self.ring.is_empty()
-    }
-}
-
-#[derive(Debug)]
-struct Line<T> {
-    tenant: TenantId,
-    fresh: VecDeque<Waiting<T>>,
-    /// Has been through the plugins.
-    prepared: VecDeque<Waiting<T>>,
-    in_flight: usize,
-    is_preparing: bool,
-    is_listed: bool,
-    pace: Pace,
-}
-
-impl<T> Line<T> {
-    fn new(tenant: TenantId) -> Self {
-        Self {
-            tenant,
-            fresh: VecDeque::new(),
-            prepared: VecDeque::new(),
-            in_flight: 0,
-            is_preparing: false,
-            is_listed: false,
-            pace: Pace::default(),
-        }
-    }
-
-    fn waiting(&self) -> usize {
-        self.fresh.len() + self.prepared.len()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.waiting() == 0
-            && self.in_flight == 0
-            && !self.is_preparing
-            && !self.is_listed
-            && self.pace.is_forgettable()
-    }
-
-    fn may_send(&self, limits: Limits) -> bool {
-        self.in_flight < limits.max_in_flight
-    }
-
-    fn may_prepare(&self, limits: Limits) -> bool {
-        limits.has_plugins
-            && !self.is_preparing
-            && !self.fresh.is_empty()
-            && self.prepared.len() < limits.max_in_flight
-    }
-
-    fn has_to_send(&self, limits: Limits) -> bool {
-        let has_one = !self.prepared.is_empty() || (!limits.has_plugins && !self.fresh.is_empty());
-        self.may_send(limits) && has_one
-    }
-
-    fn next_to_send(&mut self, limits: Limits) -> Option<Waiting<T>> {
-        if !self.may_send(limits) {
-            None
-        } else if limits.has_plugins {
-            self.prepared.pop_front()
-        } else {
-            self.prepared.pop_front().or_else(|| self.fresh.pop_front())
-        }
-    }
-}
-
 impl<T> Queue<T> {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
@@ -215,8 +136,7 @@ impl<T> Queue<T> {
     ) -> Option<Turn<T>> {
         while self.total.in_flight < self.bounds.max_in_flight {
             let tenant = self.ring.pop_front()?;
-            let subscription = self.next_line_of(tenant);
-            let turn = subscription.and_then(|id| self.turn_of(id, now, limits(id)));
+            let turn = self.turn_of_tenant(tenant, now, &limits);
             self.enlist_tenant(tenant);
             if turn.is_some() {
                 return turn;
@@ -225,69 +145,103 @@ impl<T> Queue<T> {
         None
     }
 
-    /// Takes the tenant out of the ring; none where it has its share under way already.
-    fn next_line_of(&mut self, tenant: TenantId) -> Option<SubscriptionId> {
+    /// Takes the tenant out of the ring. None where it has its share under way already, has to save
+    /// for what it sends next, or has nothing that can be done.
+    fn turn_of_tenant(
+        &mut self,
+        tenant: TenantId,
+        now: Instant,
+        limits: impl Fn(SubscriptionId) -> Limits,
+    ) -> Option<Turn<T>> {
         let max_in_flight = self.max_in_flight_of_tenant();
         let share = self.tenants.get_mut(&tenant)?;
         share.is_listed = false;
         if share.in_flight >= max_in_flight {
             return None;
         }
-        share.ring.pop_front()
+        share.savings.add_turn();
+        loop {
+            let id = self.share(tenant).ring.pop_front()?;
+            let Some(line) = self.lines.get_mut(&id) else {
+                continue;
+            };
+            line.is_listed = false;
+            if line.pace.is_held_back(now) {
+                continue;
+            }
+            let mut limits = limits(id);
+            if line.pace.is_probing() {
+                limits.max_in_flight = 1;
+            }
+            match line.next_step(limits) {
+                Step::Wait => {}
+                Step::Prepare if self.preparing.batches < MAX_PREPARING => {
+                    return self.prepare(id);
+                }
+                Step::Prepare => self.preparing.held_up.push(id),
+                Step::Send { turns } => {
+                    line.savings.add_turn();
+                    if !line.savings.pay_for(turns) {
+                        self.enlist(id);
+                        continue;
+                    }
+                    let share = self.tenants.get_mut(&tenant)?;
+                    if share.savings.pay_for(turns) {
+                        let takes = |interval| line.pace.take_token(now, interval);
+                        if !limits.interval.is_none_or(takes) {
+                            continue;
+                        }
+                        return self.send(id, now);
+                    }
+                    // It stays the next one of its tenant.
+                    line.is_listed = true;
+                    share.ring.push_front(id);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, id: SubscriptionId, now: Instant) -> Option<Turn<T>> {
+        let line = self.lines.get_mut(&id)?;
+        let waiting = line.take_head()?;
+        let place = Place {
+            tenant: line.tenant,
+            subscription: id,
+        };
+        line.in_flight += 1;
+        line.savings.spend();
+        line.pace.starts(now);
+        self.count_out(place.tenant, waiting.weight_bytes);
+        let share = self.share(place.tenant);
+        share.savings.spend();
+        share.in_flight += 1;
+        self.total.in_flight += 1;
+        self.enlist(id);
+        Some(Turn::Send(place, waiting))
+    }
+
+    fn prepare(&mut self, id: SubscriptionId) -> Option<Turn<T>> {
+        let line = self.lines.get_mut(&id)?;
+        let place = Place {
+            tenant: line.tenant,
+            subscription: id,
+        };
+        line.is_preparing = true;
+        let count = line.fresh.len().min(MAX_BATCH);
+        let batch: Vec<_> = line.fresh.drain(..count).collect();
+        self.preparing.batches += 1;
+        for waiting in &batch {
+            self.count_out(place.tenant, waiting.weight_bytes);
+        }
+        self.share(place.tenant).savings.spend();
+        self.enlist(id);
+        Some(Turn::Prepare(place, batch))
     }
 
     /// A third where others could want the rest.
     fn max_in_flight_of_tenant(&self) -> usize {
         (self.bounds.max_in_flight / 3).max(1)
-    }
-
-    fn turn_of(&mut self, id: SubscriptionId, now: Instant, limits: Limits) -> Option<Turn<T>> {
-        let line = self.lines.get_mut(&id)?;
-        line.is_listed = false;
-        if line.pace.is_held_back(now) {
-            return None;
-        }
-        let limits = if line.pace.is_probing() {
-            Limits {
-                max_in_flight: 1,
-                ..limits
-            }
-        } else {
-            limits
-        };
-        if let Some(interval) = limits.interval
-            && line.has_to_send(limits)
-            && !line.pace.take_token(now, interval)
-        {
-            return None;
-        }
-        let place = Place {
-            tenant: line.tenant,
-            subscription: id,
-        };
-        let turn = if let Some(waiting) = line.next_to_send(limits) {
-            line.in_flight += 1;
-            self.count_out(place.tenant, waiting.weight_bytes);
-            self.share(place.tenant).in_flight += 1;
-            self.total.in_flight += 1;
-            Turn::Send(place, waiting)
-        } else if !line.may_prepare(limits) {
-            return None;
-        } else if self.preparing.batches >= MAX_PREPARING {
-            self.preparing.held_up.push(id);
-            return None;
-        } else {
-            line.is_preparing = true;
-            let count = line.fresh.len().min(MAX_BATCH);
-            let batch: Vec<_> = line.fresh.drain(..count).collect();
-            self.preparing.batches += 1;
-            for waiting in &batch {
-                self.count_out(place.tenant, waiting.weight_bytes);
-            }
-            Turn::Prepare(place, batch)
-        };
-        self.enlist(id);
-        Some(turn)
     }
 
     /// A [`Turn::Send`] is over.
@@ -369,7 +323,8 @@ impl<T> Queue<T> {
 
     /// Lets lines go on whose wait is over, and forgets those where nothing goes on.
     pub fn wake(&mut self, now: Instant) {
-        self.lines.retain(|_, line| !line.is_idle());
+        self.lines
+            .retain(|_, line| !line.is_idle() || !line.pace.is_forgettable(now));
         self.tenants.retain(|_, share| !share.is_idle());
         let over: Vec<SubscriptionId> = self
             .lines
@@ -445,12 +400,12 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Keeps the maps as small as what is going on; a line that is held back is remembered.
+    /// Keeps the maps as small as what is going on; a line with a past is remembered.
     fn forget_if_idle(&mut self, place: Place) {
         if self
             .lines
             .get(&place.subscription)
-            .is_some_and(Line::is_idle)
+            .is_some_and(|line| line.is_idle() && line.pace.is_blank())
         {
             self.lines.remove(&place.subscription);
         }
@@ -512,6 +467,52 @@ mod tests {
             .map(|_| send(&mut queue, now, PLAIN).unwrap().0.tenant.get())
             .collect();
         assert_eq!(order, [1, 2, 1, 2, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn who_sends_large_events_gets_fewer_turns() {
+        let now = Instant::now();
+        let mut queue = Queue::new(WIDE);
+        let heavy = |weight_bytes| Waiting {
+            weight_bytes,
+            ..item(0, now)
+        };
+        for _ in 0..200 {
+            queue.push(place(1, 1), heavy(144 * 1024)).unwrap();
+            queue.push(place(2, 2), heavy(1024)).unwrap();
+            // A tenant's own subscriptions are told apart in the same way.
+            queue.push(place(3, 31), heavy(144 * 1024)).unwrap();
+            queue.push(place(3, 32), heavy(1024)).unwrap();
+        }
+        let limits = Limits {
+            max_in_flight: 1000,
+            ..PLAIN
+        };
+        let mut sent = HashMap::<i32, usize>::new();
+        for _ in 0..220 {
+            let (at, _) = send(&mut queue, now, limits).unwrap();
+            *sent.entry(at.subscription.get()).or_default() += 1;
+        }
+        // A large event costs ten turns, and everybody has had as many.
+        let used = [10 * sent[&1], sent[&2], 10 * sent[&31] + sent[&32]];
+        assert!(
+            used.iter().all(|used| (120..=140).contains(used)),
+            "{sent:?}"
+        );
+        let (heavy, light) = (10 * sent[&31], sent[&32]);
+        assert!(heavy.abs_diff(light) <= 10, "{sent:?}");
+    }
+
+    #[test]
+    fn alone_a_large_event_waits_for_nobody() {
+        let now = Instant::now();
+        let mut queue = Queue::new(WIDE);
+        let large = Waiting {
+            weight_bytes: 8 << 20,
+            ..item(7, now)
+        };
+        queue.push(place(1, 1), large).unwrap();
+        assert_eq!(send(&mut queue, now, PLAIN), Some((place(1, 1), 7)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::deliver::{Courier, Item, Report};
 use super::handshake::is_handshake;
 use super::queue::{Bounds, Limits, Place, Queue, Turn, Waiting};
 use super::standing::{Standing, standing};
-use super::{MayStart, Nodes, Subscriptions};
+use super::{MayStart, Nodes, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::subscription::{State, Subscription};
@@ -40,6 +40,7 @@ pub(super) struct SchedulerParts {
     pub(super) courier: Arc<Courier>,
     pub(super) may_start: MayStart,
     pub(super) nodes: Nodes,
+    pub(super) recovered: Recovered,
     pub(super) bounds: Bounds,
     pub(super) stop: CancellationToken,
 }
@@ -182,11 +183,18 @@ impl Scheduler {
             return;
         };
         pace.observe(report.took);
-        if report.outcome == Outcome::Accepted {
-            pace.take_up();
+        if report.is_down {
+            pace.fail(now);
         }
-        if report.is_down && pace.fail(now) {
-            info!(%subscription, "circuit opened: nothing is accepted there");
+        if report.outcome == Outcome::Accepted && pace.take_up(now) {
+            // What was sent away because the line moved slowly need not stay away.
+            self.tasks.spawn((self.parts.recovered)(subscription));
+        }
+        let Some(pace) = self.queue.pace(subscription) else {
+            return;
+        };
+        if report.is_silent && pace.silent(now) {
+            info!(%subscription, "circuit opened: nobody answers there");
         }
         if let Some(asked) = report.slow_down {
             pace.hold_back(now, asked);

@@ -65,10 +65,12 @@ impl Transform for Plugins {
     }
 }
 
-/// Answers with the status that the path names; `/hang` never answers. Keeps the requests.
+/// Answers with the status that the path names; `/hang` never answers, `/its` as it is told to.
+/// Keeps the requests.
 struct Receiver {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    told: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -76,10 +78,11 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let kept = requests.clone();
+        let told = Arc::new(AtomicUsize::new(200));
+        let shared = (requests.clone(), told.clone());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let kept = kept.clone();
+                let (kept, told) = shared.clone();
                 tokio::spawn(async move {
                     let mut text = String::new();
                     while !is_whole(&text) {
@@ -90,8 +93,11 @@ impl Receiver {
                         }
                         text.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
                     }
-                    let status = text[6..9].to_owned();
+                    let mut status = text[6..9].to_owned();
                     kept.lock().push(text);
+                    if status == "its" {
+                        status = told.load(Ordering::Relaxed).to_string();
+                    }
                     if status == "han" {
                         std::future::pending::<()>().await;
                     }
@@ -102,7 +108,11 @@ impl Receiver {
                 });
             }
         });
-        Self { port, requests }
+        Self {
+            port,
+            requests,
+            told,
+        }
     }
 
     fn target(&self, path: &str) -> Option<TargetUrl> {
@@ -128,6 +138,7 @@ struct Bench {
     completions: mpsc::UnboundedSender<Completion>,
     completed: mpsc::UnboundedReceiver<Completion>,
     disabled: Arc<AtomicUsize>,
+    recovered: Arc<AtomicUsize>,
     receiver: Receiver,
 }
 
@@ -160,6 +171,12 @@ impl Bench {
             counted.fetch_add(1, Ordering::Relaxed);
             ready(()).boxed()
         });
+        let recovered = Arc::new(AtomicUsize::new(0));
+        let told = recovered.clone();
+        let is_back: Recovered = Arc::new(move |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+            ready(()).boxed()
+        });
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
         let url = url::Url::parse("https://gate.example/").unwrap();
@@ -175,6 +192,7 @@ impl Bench {
                 nodes: Arc::new(|| 1),
                 conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
+                recovered: is_back,
             },
             sender,
             clock,
@@ -187,6 +205,7 @@ impl Bench {
             completions,
             completed,
             disabled,
+            recovered,
             receiver,
         }
     }
@@ -325,4 +344,30 @@ async fn a_receiver_that_hangs_holds_up_nobody_and_every_ticket_comes_back() {
     let hung = bench.receiver.requests.lock();
     let hung = hung.iter().filter(|text| text.starts_with("POST /hang"));
     assert!(hung.count() <= 16);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_back_gets_a_ramp_and_no_burst() {
+    let mut bench = Bench::start(&["its"], |_| {}).await;
+    bench.receiver.told.store(500, Ordering::Relaxed);
+    for _ in 0..6 {
+        assert_eq!(outcome(&bench.deliver(1).await), Some(Outcome::Refused));
+    }
+    bench.receiver.told.store(200, Ordering::Relaxed);
+    let before = bench.receiver.requests.lock().len();
+    let due = (0..2_000).map(|_| bench.work(1)).collect();
+    let begun = std::time::Instant::now();
+    bench.ready.send(due).await.unwrap();
+    for _ in 0..80 {
+        let completion = bench.completed.recv().await.unwrap();
+        assert_eq!(outcome(&completion), Some(Outcome::Accepted));
+    }
+    // Sixteen were under way when the first was taken; sixty on a ramp of ten a second that doubles
+    // every two seconds take three.
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?}");
+    assert_eq!(bench.recovered.load(Ordering::Relaxed), 1);
+    bench.delivery.drain(Duration::from_secs(10)).await;
+    let sent = bench.receiver.requests.lock().len() - before;
+    assert!((80..400).contains(&sent), "{sent} sent, the others wait");
 }

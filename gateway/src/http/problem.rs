@@ -52,6 +52,7 @@ kinds! {
     UnknownExpectation = "unknown-expectation", EXPECTATION_FAILED, "The expectation cannot be met";
     IdempotencyMismatch = "idempotency-mismatch", UNPROCESSABLE_ENTITY, "The idempotency key was used with other content";
     PluginRefused = "plugin-refused", UNPROCESSABLE_ENTITY, "The component is not taken";
+    OverQuota = "over-quota", TOO_MANY_REQUESTS, "The tenant has sent more than it may";
     InvalidFields = "invalid-fields", UNPROCESSABLE_ENTITY, "Some fields break a rule";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits to be stored";
@@ -147,6 +148,16 @@ impl Problem {
         }
     }
 
+    /// Of something that may be tried again after this long, told in whole seconds.
+    #[must_use]
+    pub fn retry_after(self, wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        Self {
+            header: Some((RETRY_AFTER, HeaderValue::from(seconds as u64))),
+            ..self
+        }
+    }
+
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -226,6 +237,9 @@ impl From<AcceptError> for Problem {
             AcceptError::OtherTenant { .. } => Self::new(Kind::OtherTenant, error.to_string()),
             AcceptError::OtherBody { .. } => {
                 Self::new(Kind::IdempotencyMismatch, error.to_string())
+            }
+            AcceptError::OverQuota { retry_after, .. } => {
+                Self::new(Kind::OverQuota, error.to_string()).retry_after(retry_after)
             }
             AcceptError::Append(AppendError::Busy) => {
                 Self::new(Kind::Busy, "send it again after a moment")

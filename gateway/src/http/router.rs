@@ -70,6 +70,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(tenants::list))
+        .routes(routes!(tenants::put))
         .routes(routes!(operating::nodes))
         .routes(routes!(operating::stats))
         .routes(routes!(operating::livez))

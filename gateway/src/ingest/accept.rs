@@ -4,11 +4,16 @@
 //! that was matched with, there is a second look, so that a subscription that was confirmed before
 //! an event was sent never misses it.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
 use super::Incoming;
 use super::flaw::{Flaw, Rule};
 use super::idempotency::{self, IdempotencyKey};
+use super::quota::{Meters, Wanted};
 use crate::domain::event::Attributes;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
@@ -29,6 +34,7 @@ const OWN_SOURCE: &str = "hookgate";
 pub struct Ingest {
     store: Store,
     log: Log,
+    meters: Arc<Meters>,
 }
 
 /// Who sends events, and what holds for all events of the request.
@@ -61,6 +67,12 @@ pub enum AcceptError {
     },
     #[error("event {index} repeats the key of {known} with other content")]
     OtherBody { index: usize, known: EventId },
+    #[error("the tenant may send {limit} {what} per second, and has sent more")]
+    OverQuota {
+        what: &'static str,
+        limit: NonZeroU32,
+        retry_after: Duration,
+    },
     #[error("the events could not be stored")]
     Append(#[from] AppendError),
     #[error("the events could not be parked for a subscription that was just made")]
@@ -72,7 +84,11 @@ pub enum AcceptError {
 impl Ingest {
     #[must_use]
     pub fn new(store: Store, log: Log) -> Self {
-        Self { store, log }
+        Self {
+            store,
+            log,
+            meters: Arc::default(),
+        }
     }
 
     /// Stores all events or none; when this returns they are on disk. The answer is in the order
@@ -91,6 +107,7 @@ impl Ingest {
         for (index, incoming) in events.into_iter().enumerate() {
             batch.push(self.matched(sender, incoming, index).await?);
         }
+        self.meter(&batch)?;
         let given: Vec<Given> = batch.iter().map(Given::of).collect();
         let appended = self.log.append(batch).await?;
         self.park_what_was_missed(&given, &appended, matched_with)
@@ -189,6 +206,38 @@ impl Ingest {
         }))
     }
 
+    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
+    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for event in batch {
+            let known = wanted
+                .iter_mut()
+                .find(|wanted| wanted.tenant == event.tenant);
+            if let Some(wanted) = known {
+                wanted.events += 1;
+                wanted.bytes += event.data.len();
+            } else {
+                wanted.push(Wanted {
+                    tenant: event.tenant,
+                    quota: self.store.catalog().quota(event.tenant).unwrap_or_default(),
+                    events: 1,
+                    bytes: event.data.len(),
+                });
+            }
+        }
+        wanted.retain(|wanted| !wanted.quota.is_unlimited());
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let nodes = 1 + self.log.beats().borrow().peers.len();
+        let taken = self.meters.take(&wanted, nodes, Instant::now());
+        taken.map_err(|refused| AcceptError::OverQuota {
+            what: refused.what,
+            limit: refused.limit,
+            retry_after: refused.retry_after,
+        })
+    }
+
     async fn tenant(
         &self,
         sender: &Sender,
@@ -251,7 +300,7 @@ impl Ingest {
 /// What an event was matched by, and whom it was given to.
 struct Given {
     tenant: TenantId,
-    event_type: std::sync::Arc<str>,
+    event_type: Arc<str>,
     attributes: Attributes,
     data: Bytes,
     to: Vec<SubscriptionId>,

@@ -21,7 +21,6 @@ use super::session::{Session, in_time};
 /// How long before its instant a row is read.
 pub(super) const AHEAD: Duration = Duration::from_secs(5);
 const OVERLAP: Duration = Duration::from_secs(10);
-const SWEEP_EVERY: Duration = Duration::from_secs(45);
 const PAGE_ROWS: i64 = 500;
 /// Pages of one round; the rest follows in the next.
 const MAX_PAGES: usize = 16;
@@ -32,13 +31,15 @@ pub(super) struct Loader {
     /// The last round did not come to the end.
     has_more: bool,
     swept_at: Option<Instant>,
+    sweep_every: Duration,
     /// Subscriptions with more due than memory holds: up to which event they were read.
     backlog: HashMap<SubscriptionId, EventId>,
 }
 
 impl Loader {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(sweep_every: Duration) -> Self {
         Self {
+            sweep_every,
             from: (Timestamp::from_ms(0).as_datetime(), 0),
             has_more: true,
             swept_at: None,
@@ -61,8 +62,13 @@ impl Loader {
     /// Whether a round finds something: a row comes due, or the last one stopped half-way.
     pub(super) fn is_wanted(&self, next_due_at: Option<Timestamp>, now: Timestamp) -> bool {
         self.is_behind()
-            || self.swept_at.is_none_or(|at| at.elapsed() > SWEEP_EVERY)
+            || self.is_sweep_due()
             || next_due_at.is_some_and(|at| at < now.plus(AHEAD))
+    }
+
+    fn is_sweep_due(&self) -> bool {
+        self.swept_at
+            .is_none_or(|at| at.elapsed() > self.sweep_every)
     }
 
     /// Whether there was no room for all that is due.
@@ -77,7 +83,7 @@ impl Loader {
         (due, buckets): (&mut Due, &[i16]),
         now: Timestamp,
     ) -> Result<(), LogError> {
-        if self.swept_at.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+        if self.is_sweep_due() {
             self.sweep();
         }
         for _ in 0..MAX_PAGES {

@@ -89,6 +89,8 @@ pub struct LogConfig {
     pub max_queued_bytes: u32,
     /// Events and attempts older than this are dropped.
     pub retention: Duration,
+    /// How often all parked rows that are due are looked through, whatever is remembered of them.
+    pub sweep_every: Duration,
 }
 
 impl Default for LogConfig {
@@ -97,6 +99,7 @@ impl Default for LogConfig {
             max_lanes: 4,
             max_queued_bytes: 64 << 20,
             retention: Duration::from_secs(30 * 24 * 3600),
+            sweep_every: Duration::from_secs(45),
         }
     }
 }
@@ -165,7 +168,11 @@ impl Log {
             beats.clone(),
             parts.config.max_lanes,
         )));
-        log_tasks.spawn(guard("parked").run(parked::run(Arc::clone(&shared), beats.clone(), held)));
+        log_tasks.spawn(guard("parked").run(parked::run(
+            Arc::clone(&shared),
+            (beats.clone(), held),
+            parts.config.sweep_every,
+        )));
         let heart = beat::Heart::new(Arc::clone(&shared), parts.config_seen, beat, buckets_held);
         log_tasks.spawn(guard("beat").run(heart.run()));
         let upkeep = partitions::run(

@@ -34,14 +34,15 @@ const FULL_WAIT: Duration = Duration::from_millis(20);
 /// Serves parked rows until the log stops.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    beats: watch::Receiver<Beat>,
-    interest: watch::Sender<Interest>,
+    (beats, interest): (watch::Receiver<Beat>, watch::Sender<Interest>),
+    sweep_every: Duration,
 ) {
     let mut keeper = Keeper {
         buffer: Buffer::new(),
         due: Due::default(),
         beats,
         interest,
+        sweep_every,
         shared,
     };
     loop {
@@ -71,6 +72,7 @@ struct Keeper {
     shared: Arc<Shared>,
     beats: watch::Receiver<Beat>,
     interest: watch::Sender<Interest>,
+    sweep_every: Duration,
     /// Both outlive a session: what was under way when it was lost still comes back.
     buffer: Buffer,
     due: Due,
@@ -94,7 +96,7 @@ impl Keeper {
             session,
             lease: Lease::new(self.shared.ctx.pulse.clone()),
             held: HashSet::new(),
-            loader: Loader::new(),
+            loader: Loader::new(self.sweep_every),
             full_until: Instant::now(),
         };
         let served = self.steps(&mut holding).await;

@@ -16,6 +16,7 @@ use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner};
+use crate::domain::quota::Quota;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
 
@@ -69,6 +70,8 @@ struct Tables {
 struct Tenants {
     by_name: HashMap<TenantName, TenantId>,
     by_id: HashMap<TenantId, TenantName>,
+    /// Of those that have one.
+    quotas: HashMap<TenantId, Quota>,
 }
 
 impl Catalog {
@@ -102,6 +105,12 @@ impl Catalog {
     #[must_use]
     pub fn tenant_name(&self, id: TenantId) -> Option<TenantName> {
         self.tables.read().tenants.by_id.get(&id).cloned()
+    }
+
+    /// None where the tenant may send as much as the gateway can take.
+    #[must_use]
+    pub fn quota(&self, id: TenantId) -> Option<Quota> {
+        self.tables.read().tenants.quotas.get(&id).copied()
     }
 
     #[must_use]
@@ -216,9 +225,14 @@ impl Catalog {
 
 impl Tables {
     fn apply(&mut self, loaded: Loaded) {
-        for (id, name) in loaded.tenants {
+        for (id, name, quota) in loaded.tenants {
             self.tenants.by_name.insert(name.clone(), id);
             self.tenants.by_id.insert(id, name);
+            if quota.is_unlimited() {
+                self.tenants.quotas.remove(&id);
+            } else {
+                self.tenants.quotas.insert(id, quota);
+            }
         }
         for (hash, caller) in loaded.callers {
             match caller {

@@ -11,11 +11,13 @@ use super::StoreError;
 use super::catalog::PluginEntry;
 use super::policy;
 use super::seal::{Owner, Sealer};
+use super::tenants::quota;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginOwner};
+use crate::domain::quota::Quota;
 use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetUrl;
@@ -25,7 +27,7 @@ use crate::domain::tenant::TenantName;
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) version: ConfigVersion,
-    pub(super) tenants: Vec<(TenantId, TenantName)>,
+    pub(super) tenants: Vec<(TenantId, TenantName, Quota)>,
     /// None for a key that was revoked.
     pub(super) callers: Vec<(KeyHash, Option<Caller>)>,
     /// With the instant at which the older of two secrets stops signing.
@@ -72,12 +74,18 @@ async fn load_tenants(
     since: Since,
     loaded: &mut Loaded,
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query!("select id, name from tenant where v > $1", floor(since))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query!(
+        "select id, name, events_per_second, bytes_per_second from tenant where v > $1",
+        floor(since)
+    )
+    .fetch_all(connection)
+    .await?;
     for row in rows {
         match row.name.parse() {
-            Ok(name) => loaded.tenants.push((TenantId::new(row.id), name)),
+            Ok(name) => {
+                let quota = quota(row.events_per_second, row.bytes_per_second);
+                loaded.tenants.push((TenantId::new(row.id), name, quota));
+            }
             Err(reason) => loaded
                 .unreadable
                 .push(unreadable("tenant", row.id, &reason)),

@@ -1,9 +1,12 @@
 //! Tenants: made when somebody first names them.
 
+use std::num::NonZeroU32;
+
 use super::change::Change;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{ConfigVersion, TenantId};
+use crate::domain::quota::Quota;
 use crate::domain::tenant::{InvalidTenantName, TenantName};
 
 /// A tenant as the API lists it.
@@ -12,6 +15,17 @@ pub struct Tenant {
     pub id: TenantId,
     pub name: TenantName,
     pub created_at: Timestamp,
+    pub quota: Quota,
+}
+
+/// A quota as its columns say it.
+pub(super) fn quota(events_per_second: Option<i64>, bytes_per_second: Option<i64>) -> Quota {
+    let limit =
+        |column: Option<i64>| column.and_then(|limit| u32::try_from(limit).ok()?.try_into().ok());
+    Quota {
+        events_per_second: limit(events_per_second),
+        bytes_per_second: limit(bytes_per_second),
+    }
 }
 
 impl Store {
@@ -49,6 +63,39 @@ impl Store {
         Ok(TenantId::new(id))
     }
 
+    /// Gives a tenant this quota instead of any it had; makes the tenant where there is none.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn set_quota(
+        &self,
+        name: &TenantName,
+        quota: Quota,
+    ) -> Result<(Tenant, ConfigVersion), StoreError> {
+        let mut change = Change::begin(&self.pool).await?;
+        let column = |limit: Option<NonZeroU32>| limit.map(|limit| i64::from(limit.get()));
+        let row = sqlx::query!(
+            "insert into tenant (name, v, events_per_second, bytes_per_second) values ($1, $2, $3, $4)
+             on conflict (name) do update set v = excluded.v,
+               events_per_second = excluded.events_per_second, bytes_per_second = excluded.bytes_per_second
+             returning id, created_at",
+            name.as_str(),
+            change.version().get(),
+            column(quota.events_per_second),
+            column(quota.bytes_per_second)
+        )
+        .fetch_one(change.connection())
+        .await?;
+        let version = change.commit().await?;
+        let tenant = Tenant {
+            id: TenantId::new(row.id),
+            name: name.clone(),
+            created_at: row.created_at.into(),
+            quota,
+        };
+        Ok((tenant, version))
+    }
+
     /// In the order of their ids, from the first one after `after`.
     ///
     /// # Errors
@@ -60,7 +107,7 @@ impl Store {
         limit: u16,
     ) -> Result<Vec<Tenant>, StoreError> {
         let rows = sqlx::query!(
-            "select id, name, created_at from tenant
+            "select id, name, created_at, events_per_second, bytes_per_second from tenant
              where id > $1 and ($2::int is null or id = $2) order by id limit $3",
             after.map_or(0, TenantId::get),
             only.map(TenantId::get),
@@ -81,6 +128,7 @@ impl Store {
                     id: TenantId::new(row.id),
                     name,
                     created_at: row.created_at.into(),
+                    quota: quota(row.events_per_second, row.bytes_per_second),
                 })
             })
             .collect()

@@ -16,12 +16,12 @@ fn options(out: &std::path::Path) -> Options {
 }
 
 fn build_all(language: Language) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     for export in Export::ALL {
         let name = format!("{language}-{export}");
         let dir = folder.path().join(&name);
-        template::create(&name, language, export, &dir).unwrap();
-        let built = build(&dir, &options(folder.path())).unwrap();
+        template::create(&name, language, export, &dir).expect("a new project");
+        let built = build(&dir, &options(folder.path())).expect("it builds");
         assert_eq!(built.exports, [format!("hookgate:plugin/{export}@1.0.0")]);
         assert!(built.imports.len() <= 1, "{:?}", built.imports);
     }

@@ -115,21 +115,48 @@ pub(crate) fn start(command: &str, mut args: Vec<String>) -> Result<(), Failed> 
 
 /// Measures a release build with the benchmark of the tests' package.
 pub(crate) fn bench(args: &[String]) -> Result<(), Failed> {
+    if asks_only(args) {
+        return run(rig("hookgate-bench", Profile::Debug).args(args));
+    }
     postgres::ensure()?;
     let binary = all(Profile::Release)?;
     step("the benchmark");
-    let mut bench = cargo(&[
-        "run",
-        "--release",
-        "--locked",
-        "--package",
-        "hookgate-tests",
-        "--bin",
-        "hookgate-bench",
-        "--",
-    ]);
-    run(bench
+    run(rig("hookgate-bench", Profile::Release)
         .args(args)
         .env(FOLDER, target_dir().join("guests/shipped"))
         .env("HOOKGATE_BINARY", binary))
+}
+
+/// Lets the rig of the tests' package loose on a gateway.
+pub(crate) fn chaos(mut args: Vec<String>) -> Result<(), Failed> {
+    let profile = Profile::take(&mut args);
+    if asks_only(&args)
+        || args
+            .iter()
+            .any(|arg| arg == "--plan" || arg.starts_with("--check"))
+    {
+        return run(rig("hookgate-chaos", Profile::Debug).args(args));
+    }
+    postgres::ensure()?;
+    // The rig finds it beside itself.
+    all(profile)?;
+    step("chaos");
+    run(rig("hookgate-chaos", profile)
+        .args(args)
+        .env(FOLDER, target_dir().join("guests/shipped")))
+}
+
+/// Whoever asks for help does not want to wait for a build of everything.
+fn asks_only(args: &[String]) -> bool {
+    args.iter().any(|arg| arg == "--help" || arg == "-h")
+}
+
+/// A program of the tests' package; what follows are its own arguments.
+fn rig(name: &str, profile: Profile) -> Command {
+    let mut words = vec!["run", "--quiet", "--locked"];
+    if matches!(profile, Profile::Release) {
+        words.push("--release");
+    }
+    words.extend(["--package", "hookgate-tests", "--bin", name, "--"]);
+    cargo(&words)
 }

@@ -20,6 +20,7 @@ cargo xtask serve [--release] [ARGS]   build all and start a gateway on 127.0.0.
 cargo xtask build [--release]          make the one file TARGET/{debug,release}/hookgate, plugins inside
 cargo xtask test [--full] [FILTERS]    format, lints, licences and all tests; FILTERS choose tests by name
 cargo xtask bench [ARGS]               measure a release build: throughput, latency, cost
+cargo xtask chaos [--release] [ARGS]   kill gateways and Postgres under load by a seeded plan, check that nothing is lost
 cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
 
 ARGS go on to the command: `cargo xtask demo --help` tells which there are.
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         "build" => build::all(build::Profile::take(&mut args)).map(drop),
         "test" => check::all(args),
         "bench" => build::bench(&args),
+        "chaos" => build::chaos(args),
         "prepare" => prepare::query_data(args.iter().any(|arg| arg == "--check")),
         _ => Err(Failed::because(format!(
             "there is no command {command}; try: cargo xtask help"

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hookgate_tests::{Api, Gateway, event, wait};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::{Api, Gateway, event, wait};
+
 /// Several publishers, each with one request at a time.
-pub(crate) struct Load {
+#[derive(Debug)]
+pub struct Load {
     shared: Arc<Shared>,
     publishers: JoinSet<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
     /// Where to send next; changes when a gateway is started again.
     targets: Mutex<Vec<Api>>,
@@ -22,7 +25,9 @@ struct Shared {
 }
 
 impl Load {
-    pub(crate) fn start(gateways: &[&Gateway], publishers: usize) -> Self {
+    /// So many publishers at once, each in turn at one of the gateways.
+    #[must_use]
+    pub fn start(gateways: &[&Gateway], publishers: usize) -> Self {
         let shared = Arc::new(Shared {
             targets: Mutex::new(
                 gateways
@@ -43,7 +48,8 @@ impl Load {
         }
     }
 
-    pub(crate) fn now_at(&self, gateways: &[&Gateway]) {
+    /// Sends to these from now on: a gateway that was started again has another address.
+    pub fn now_at(&self, gateways: &[&Gateway]) {
         *self.shared.targets.lock() = gateways
             .iter()
             .map(|gateway| gateway.api().clone())
@@ -51,7 +57,7 @@ impl Load {
     }
 
     /// Waits until `more` further events have been acknowledged.
-    pub(crate) async fn acknowledges(&self, more: usize) {
+    pub async fn acknowledges(&self, more: usize) {
         let goal = self.shared.acknowledged.lock().len() + more;
         wait::until(&format!("{more} more acknowledged events"), || async {
             (self.shared.acknowledged.lock().len() >= goal).then_some(())
@@ -60,10 +66,13 @@ impl Load {
     }
 
     /// Ends all publishers; the ids of all acknowledged events.
-    pub(crate) async fn finish(mut self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// Where a publisher was refused for something that it did.
+    pub async fn finish(mut self) -> Vec<String> {
         self.shared.is_over.store(true, Ordering::Relaxed);
         while let Some(ended) = self.publishers.join_next().await {
-            ended.unwrap();
+            ended.expect("a publisher ends by itself");
         }
         std::mem::take(&mut self.shared.acknowledged.lock())
     }
@@ -86,7 +95,7 @@ async fn publish(shared: Arc<Shared>, publisher: usize) {
             .body(body);
         match target.try_send(request).await {
             Ok(answer) if answer.status == 202 => {
-                let id = answer.json()["id"].as_str().unwrap().to_owned();
+                let id = answer.json()["id"].as_str().expect("an id").to_owned();
                 shared.acknowledged.lock().push(id);
             }
             // Nothing was promised. Somebody is being killed: give the others some air.
