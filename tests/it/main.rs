@@ -20,6 +20,7 @@ mod frozen_node;
 mod github_payloads;
 mod harness;
 mod idempotency_days;
+mod job_commands;
 mod lane_log;
 mod lifetimes;
 mod listener;

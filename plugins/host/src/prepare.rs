@@ -71,7 +71,11 @@ impl PluginHost {
             fingerprint: fingerprint(engine),
         };
         match self
-            .blocking(move |inner| inner.cache.load(name, inner.limits.max_artefact_bytes))
+            .blocking(move |inner| {
+                inner
+                    .cache
+                    .load(name, metering.max_artefact_bytes(&inner.limits))
+            })
             .await
         {
             Some(Lookup::Hit(artefact)) => {
