@@ -12,6 +12,9 @@ use hookgate_tests::{Cli, Gateway, Receiver, event};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+/// A change of the new project's source that another component comes of.
+const CHANGE: [&str; 2] = ["the data has no id", "there is no id"];
+
 /// The kit's guests share cargo's folder with the shipped plugins, whose dependencies are the same.
 fn of(gateway: &Gateway) -> Cli {
     let test = std::env::current_exe().unwrap();
@@ -95,13 +98,13 @@ async fn from_new_to_rollback(language: &str, source: &str, [old, new]: [&str; 2
 
 #[tokio::test]
 async fn a_rust_plugin_goes_from_nothing_to_a_delivery_and_back() {
-    from_new_to_rollback("rust", "src/lib.rs", ["//!", "//! Changed.\n//!"]).await;
+    from_new_to_rollback("rust", "src/lib.rs", CHANGE).await;
 }
 
 #[tokio::test]
 async fn a_javascript_plugin_goes_from_nothing_to_a_delivery_and_back() {
     if has_javascript() {
-        from_new_to_rollback("js", "src/plugin.js", ["{", "{ const changed = 1;"]).await;
+        from_new_to_rollback("js", "src/plugin.js", CHANGE).await;
     }
 }
 
@@ -201,7 +204,7 @@ async fn what_is_missing_is_told_in_a_line_with_its_cure() {
         .run(&["plugin", "new", "Wrong", "--lang", "rust"])
         .await
         .refused();
-    assert!(said.contains("starts with a letter"), "{said}");
+    assert!(said.contains("starting with a letter"), "{said}");
     let said = cli
         .run(&["plugin", "new", "right", "--lang", "cobol"])
         .await

@@ -15,6 +15,7 @@ mod inspect;
 mod local;
 mod logs;
 mod look;
+mod new;
 mod place;
 mod progress;
 mod push;
@@ -53,6 +54,7 @@ pub struct PluginArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a project that builds and passes its tests as it is
+    New(new::NewArgs),
     /// Build a project to a component
     Build(build::BuildArgs),
     /// Check a component as an upload would be
@@ -90,6 +92,7 @@ enum Command {
 pub async fn run(args: PluginArgs, machine: &Machine) -> anyhow::Result<ExitCode> {
     let output = args.output;
     match args.command {
+        Command::New(args) => new::run(args, output),
         Command::Build(args) => build::run(args, machine, output).await,
         Command::Check(args) => check::run(args, machine, output).await,
         Command::Inspect(args) => inspect::run(args, machine, output).await,

@@ -12,7 +12,7 @@ use std::thread;
 use serde::Deserialize;
 
 use super::toolchain::{TARGET, Toolchain};
-use crate::tools::last_line;
+use crate::tools::{last_line, on_path};
 use crate::{BuildError, Options, Project, ProjectError};
 
 /// For workspaces that do not define a profile `guest` of their own.
@@ -48,6 +48,12 @@ struct Named {
 
 impl Package {
     pub(crate) fn read(project: &Project) -> Result<Self, BuildError> {
+        if on_path("cargo").is_none() {
+            return Err(BuildError::MissingTool {
+                tool: "cargo, which compiles Rust,".into(),
+                cure: "apt-get install cargo, or install Rust from rustup.rs".into(),
+            });
+        }
         let refuse = |reason| {
             BuildError::Project(ProjectError::Manifest {
                 path: project.dir.join("Cargo.toml"),
