@@ -5,6 +5,7 @@
 //! an event.
 
 mod adapters;
+mod lives;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,13 +28,12 @@ use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Outside};
+use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
-use crate::ingest::accept::Ingest;
 use crate::ingest::notices::Notices;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
@@ -128,10 +128,18 @@ impl Gateway {
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
         let plugins = core.plugins(&log).await?;
+        let origin = Origin::new(public_url.clone());
         let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
-        let notices = core.notices(&log);
+        let notices = lives::notices(&core.store, &log, &shutdown);
         let pipeline = plugins.pipeline(claims.clone());
-        let delivery = core.delivery(&log, pipeline, notices, work);
+        let told = Told {
+            notices,
+            origin,
+            ready: work,
+        };
+        let delivery = core.delivery(&log, pipeline, told);
+        let expiring = lives::expire(core.store.clone(), shutdown.soft());
+        shutdown.spawn("expiry", expiring);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
@@ -201,6 +209,13 @@ struct Core<'a> {
     random: Random,
     metrics: Metrics,
     shutdown: Shutdown,
+}
+
+/// What the engine needs beside the core.
+struct Told {
+    notices: Notices,
+    origin: Origin,
+    ready: mpsc::Receiver<Vec<Work>>,
 }
 
 impl Core<'_> {
@@ -296,15 +311,6 @@ impl Core<'_> {
         })
     }
 
-    /// The one way in which the gateway tells of itself.
-    fn notices(&self, log: &Log) -> Notices {
-        let ingest = Ingest::new(self.store.clone(), log.clone());
-        let (notices, writer) = Notices::new(ingest);
-        self.shutdown
-            .spawn("notices", writer.run(self.shutdown.soft()));
-        notices
-    }
-
     fn sender(&self) -> Sender {
         let targets = &self.settings.delivery.targets;
         Sender::new(SenderParts {
@@ -332,13 +338,7 @@ impl Core<'_> {
         self.shutdown.spawn("jobs", jobs.run(self.shutdown.soft()));
     }
 
-    fn delivery(
-        &self,
-        log: &Log,
-        pipeline: crate::plugin::Pipeline,
-        notices: Notices,
-        ready: mpsc::Receiver<Vec<Work>>,
-    ) -> Delivery {
+    fn delivery(&self, log: &Log, pipeline: crate::plugin::Pipeline, told: Told) -> Delivery {
         let settings = &self.settings.delivery;
         let bounds = Bounds {
             max_in_flight: settings.max_in_flight.get(),
@@ -351,14 +351,16 @@ impl Core<'_> {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
             },
-            ready,
+            ready: told.ready,
+            origin: told.origin,
             outside: Outside {
                 subscriptions: Arc::new(adapters::CatalogSubscriptions(
                     self.store.catalog().clone(),
                 )),
                 transform: Arc::new(adapters::PluginTransform(pipeline)),
-                disable: adapters::disable(self.store.clone(), notices.clone()),
-                notify: Arc::new(move |tenant, notice| notices.emit(tenant, notice)),
+                disable: lives::disable(self.store.clone(), told.notices.clone()),
+                notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
+                conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
                 recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use hookgate::app::Machine;
 use hookgate::cli;
 use hookgate::config::Environment;
@@ -47,10 +47,18 @@ enum Command {
     Keys(cli::keys::KeysArgs),
     /// Build plugins, try them out and bring them to a gateway
     Plugin(cli::plugin::PluginArgs),
+    /// Check a gateway against the REST Hooks checklist, row by row
+    Conformance(cli::conformance::ConformanceArgs),
     /// What is missing or unsafe on this machine, and how to mend it
     Doctor(cli::doctor::DoctorArgs),
     /// The embedded database
     Db(cli::db::DbArgs),
+    /// Write a settings file that explains itself
+    Init(cli::init::InitArgs),
+    /// Print completions for bash, zsh, fish and other shells
+    Completions(cli::completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(cli::man::ManArgs),
     /// Compile a component from standard input to standard output
     #[command(hide = true)]
     CompileWorker {
@@ -105,10 +113,18 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
+        Command::Conformance(arguments) => {
+            cli::conformance::run(arguments, hookgate::app::system_clock()).await
+        }
         Command::Doctor(arguments) => Ok(cli::doctor::run(arguments, &machine.environment).await),
         Command::Db(arguments) => {
             Ok(cli::db::run(arguments, &machine.environment, machine.program).await?)
         }
+        Command::Init(arguments) => cli::init::run(&arguments),
+        Command::Completions(arguments) => {
+            Ok(cli::completions::run(&arguments, Arguments::command())?)
+        }
+        Command::Man(arguments) => cli::man::run(&arguments, Arguments::command()),
         Command::CompileWorker { .. } | Command::Supervisor(_) => {
             unreachable!("the hidden commands never get a runtime")
         }

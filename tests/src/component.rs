@@ -7,6 +7,13 @@ use bytes::Bytes;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// Worlds that the contract leaves to authors who want them.
+const OWN_WORLDS: &str = "package test:worlds;
+world filter-and-transform {
+    include hookgate:plugin/filter-plugin@1.0.0;
+    include hookgate:plugin/transform-plugin@1.0.0;
+}";
+
 /// The component of `tests/components/NAME.wat`.
 ///
 /// # Panics
@@ -61,9 +68,13 @@ fn wrapped(mut module: Vec<u8>, world: &str) -> Bytes {
     let (contract, _) = resolve
         .push_dir(repository().join("wit"))
         .expect("the contract is well-formed");
-    let world = resolve
-        .select_world(&[contract], Some(world))
-        .expect("the contract has this world");
+    let own = resolve
+        .push_str("worlds.wit", OWN_WORLDS)
+        .expect("these worlds are well-formed");
+    let of_contract = resolve.select_world(&[contract], Some(world));
+    let world = of_contract
+        .or_else(|_| resolve.select_world(&[own], Some(world)))
+        .expect("there is such a world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("the module can name its world");
     let component = ComponentEncoder::default()

@@ -8,6 +8,7 @@ pub mod account;
 pub mod api;
 pub mod bench;
 pub mod chaos;
+pub mod cli;
 pub mod component;
 pub mod event;
 pub mod gateway;
@@ -18,6 +19,7 @@ pub mod wait;
 
 pub use account::Account;
 pub use api::{Answer, Api};
+pub use cli::{Cli, Ran};
 pub use event::{NewEvent, event};
 pub use gateway::{Gateway, GatewayOptions, Subscribed, error_lines};
 pub use postgres::{Cluster, Database, Durability, fresh_database};

@@ -31,6 +31,10 @@ pub enum Reply {
     Body(u16, Bytes),
     /// This status with `Retry-After` in seconds, rounded down.
     RetryAfter(u16, Duration),
+    /// This status with these headers.
+    Headers(u16, Vec<(&'static str, String)>),
+    /// A 200 that brings the `X-Hook-Secret` back that came.
+    EchoSecret,
     /// A redirect to this address.
     Redirect(String),
     /// A 200 after a while.
@@ -46,6 +50,7 @@ pub enum Reply {
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Receipt {
+    pub method: String,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -229,9 +234,10 @@ impl Receipt {
         match &self.replied {
             Reply::Status(status)
             | Reply::Body(status, _)
+            | Reply::Headers(status, _)
             | Reply::RetryAfter(status, _)
             | Reply::Late(status, _) => (200..300).contains(status),
-            Reply::Slow(_) => true,
+            Reply::Slow(_) | Reply::EchoSecret => true,
             Reply::Redirect(_) | Reply::Hang | Reply::Reset => false,
         }
     }
@@ -306,7 +312,9 @@ async fn reply(
         return Err(ResetConnection);
     };
     let reply = state.next_reply();
+    let secret = head.headers.get("x-hook-secret").cloned();
     state.receipts.lock().push(Receipt {
+        method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body: body.to_bytes(),
@@ -320,6 +328,18 @@ async fn reply(
             answer(status, Bytes::new()),
             ("retry-after", &pause.as_secs().to_string()),
         )),
+        Reply::Headers(status, headers) => {
+            let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+            Ok(headers.fold(answer(status, Bytes::new()), with_header))
+        }
+        Reply::EchoSecret => {
+            let secret = secret.as_ref().and_then(|secret| secret.to_str().ok());
+            let secret = secret.unwrap_or_default();
+            Ok(with_header(
+                answer(200, Bytes::new()),
+                ("x-hook-secret", secret),
+            ))
+        }
         Reply::Redirect(target) => Ok(with_header(
             answer(302, Bytes::new()),
             ("location", &target),

@@ -9,21 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Disable, Recovered, Subscriptions, Transform};
+use crate::delivery::{Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::notice::Notice;
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
-use crate::domain::subscription::{State, Subscription};
+use crate::domain::subscription::Subscription;
 use crate::http::verify::WriteBody;
-use crate::ingest::notices::Notices;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::work::ParkReason;
 use crate::log::{Beat, Log};
 use crate::plugin::Pipeline;
-use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::feed::Feed;
 
@@ -48,31 +45,6 @@ impl Transform for PluginTransform {
         let pipeline = self.0.clone();
         async move { pipeline.run(&subscription, events).await }.boxed()
     }
-}
-
-/// Disables a subscription whose receiver is gone, and says so.
-pub(super) fn disable(store: Store, notices: Notices) -> Disable {
-    Arc::new(move |subscription, reason| {
-        let (store, notices) = (store.clone(), notices.clone());
-        async move {
-            let disabled = store.set_state(subscription, State::Disabled, reason).await;
-            match disabled {
-                Ok(None) => {}
-                Ok(Some(tenant)) => {
-                    let reason = reason.into();
-                    let notice = Notice::SubscriptionDisabled {
-                        subscription,
-                        reason,
-                    };
-                    notices.emit(tenant, notice);
-                }
-                Err(error) => {
-                    warn!(%subscription, %error, "subscription could not be disabled");
-                }
-            }
-        }
-        .boxed()
-    })
 }
 
 /// Wakes what waits for `reason`, of a subscription of which the reason is gone.

@@ -6,9 +6,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
+
+use super::output::check_lines;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -79,6 +82,8 @@ pub struct Refusal {
     detail: Option<String>,
     /// Further members, as `name: value`.
     more: Vec<String>,
+    /// Every check that a component went through.
+    checks: Vec<Value>,
     /// What the answer itself advises, or what its status suggests.
     cure: Option<String>,
 }
@@ -97,28 +102,41 @@ pub struct Reply {
     pub value: Value,
 }
 
+/// Any answer: its status, and its body read; null where there is none.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub value: Value,
+}
+
+/// A client that sends this key, or none, and follows nobody.
+fn http_client(key: Option<&str>) -> Result<reqwest::Client, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = key {
+        let mut value: reqwest::header::HeaderValue = format!("Bearer {key}")
+            .parse()
+            .map_err(|_| ClientError::UnusableKey)?;
+        value.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, value);
+    }
+    // Whoever comes second finds it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .default_headers(headers)
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(ClientError::Client)
+}
+
 impl Client {
     /// Costs no round trip: nothing is asked yet.
     ///
     /// # Errors
     /// Where the key cannot be sent in a header.
     pub fn new(args: &ClientArgs) -> Result<Self, ClientError> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = args.api_key.clone().or_else(|| kept_key(args)) {
-            let mut value: reqwest::header::HeaderValue = format!("Bearer {key}")
-                .parse()
-                .map_err(|_| ClientError::UnusableKey)?;
-            value.set_sensitive(true);
-            headers.insert(reqwest::header::AUTHORIZATION, value);
-        }
-        // Whoever comes second finds it installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(ClientError::Client)?;
+        let key = args.api_key.clone().or_else(|| kept_key(args));
+        let http = http_client(key.as_deref())?;
         Ok(Self {
             http,
             base: args.url.clone(),
@@ -129,6 +147,14 @@ impl Client {
     /// Where the gateway is not there or refuses.
     pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
         self.ask(self.request(Method::GET, path)).await
+    }
+
+    /// What is no JSON of the API: an event's data.
+    ///
+    /// # Errors
+    /// Where the gateway is not there or refuses.
+    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, ClientError> {
+        self.ask_bytes(self.request(Method::GET, path)).await
     }
 
     /// # Errors
@@ -167,24 +193,86 @@ impl Client {
         self.ask(self.request(Method::DELETE, path)).await
     }
 
+    /// The same gateway, called with another key.
+    ///
+    /// # Errors
+    /// Where the key cannot be sent in a header.
+    pub fn with_key(&self, key: &str) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: http_client(Some(key))?,
+            base: self.base.clone(),
+        })
+    }
+
+    /// Whatever the answer is: for those who look at refusals themselves.
+    ///
+    /// # Errors
+    /// Where the gateway is not there, or answers with what is not JSON.
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await;
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        let value = match text.as_str() {
+            "" => Value::Null,
+            text => {
+                serde_json::from_str(text).map_err(|error| self.not_hookgate(&error.to_string()))?
+            }
+        };
+        Ok(Answer { status, value })
+    }
+
+    /// The same without a key.
+    ///
+    /// # Errors
+    /// Like [`Self::call`].
+    pub async fn call_without_key(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let stranger = Self {
+            http: http_client(None)?,
+            base: self.base.clone(),
+        };
+        stranger.call(method, path, body).await
+    }
+
+    /// What lies behind an address that somebody gave, without a key.
+    ///
+    /// # Errors
+    /// Where nobody answers there, or not with 2xx.
+    pub async fn fetch(&self, address: &str) -> Result<Vec<u8>, ClientError> {
+        let answer = http_client(None)?.get(address).send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            return Err(self.not_hookgate(&format!("{address} answered {}", answer.status())));
+        }
+        let body = answer.bytes().await;
+        Ok(body.map_err(|error| self.unreachable(&error))?.to_vec())
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let base = self.base.as_str().trim_end_matches('/');
         self.http.request(method, format!("{base}{path}"))
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Reply, ClientError> {
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        let status = answer.status();
-        let text = answer
-            .text()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        if !status.is_success() {
-            return Err(self.refusal(status.as_u16(), &text));
-        }
+        let body = self.ask_bytes(request).await?;
+        let text = String::from_utf8(body.into())
+            .map_err(|_| self.not_hookgate("the answer is not UTF-8"))?;
         if text.is_empty() {
             let value = Value::Null;
             return Ok(Reply { text, value });
@@ -192,6 +280,23 @@ impl Client {
         let value =
             serde_json::from_str(&text).map_err(|error| self.not_hookgate(&error.to_string()))?;
         Ok(Reply { text, value })
+    }
+
+    async fn ask_bytes(&self, request: RequestBuilder) -> Result<Bytes, ClientError> {
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let body = answer
+            .bytes()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(self.refusal(status.as_u16(), &String::from_utf8_lossy(&body)))
+        }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
@@ -229,18 +334,19 @@ impl Refusal {
         let known = [
             "type", "title", "status", "detail", "instance", "cure", "errors", "checks",
         ];
-        let lists = [problem.get("errors"), problem.get("checks")];
-        let listed = lists.into_iter().flatten().filter_map(Value::as_array);
+        let list = |member: &str| problem.get(member).and_then(Value::as_array);
+        let errors = list("errors").into_iter().flatten();
         let others = problem
             .iter()
             .filter(|(name, _)| !known.contains(&name.as_str()))
             .map(|(name, value)| format!("{name}: {}", plain(value)));
-        let more = listed.flatten().filter_map(fault).chain(others);
+        let more = errors.map(fault).chain(others);
         Self {
             status,
             title: text("title").unwrap_or_default(),
             detail: text("detail"),
             more: more.collect(),
+            checks: list("checks").cloned().unwrap_or_default(),
             cure: text("cure").or_else(|| usual_cure(status).map(str::to_owned)),
         }
     }
@@ -255,6 +361,9 @@ impl fmt::Display for Refusal {
         for line in &self.more {
             write!(f, "\n  {line}")?;
         }
+        if !self.checks.is_empty() {
+            write!(f, "\n{}", check_lines(&self.checks))?;
+        }
         match &self.cure {
             Some(cure) => write!(f, "\n  cure: {cure}"),
             None => Ok(()),
@@ -262,18 +371,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// One entry of `errors` (a place and what is wrong with it) or `checks` (the ones that failed).
-fn fault(entry: &Value) -> Option<String> {
-    if entry["ok"] == true {
-        return None;
-    }
-    let place = entry.get("pointer").or_else(|| entry.get("name"));
-    let place = place.map(plain).unwrap_or_default();
-    let detail = entry.get("detail").map(plain).unwrap_or_default();
-    match entry.get("cure").map(plain) {
-        Some(cure) => Some(format!("{place}: {detail}\n  cure: {cure}")),
-        None => Some(format!("{place}: {detail}")),
-    }
+/// One entry of `errors`: a place and what is wrong with it.
+fn fault(entry: &Value) -> String {
+    let member = |name: &str| entry.get(name).map(plain).unwrap_or_default();
+    format!("{}: {}", member("pointer"), member("detail"))
 }
 
 fn plain(value: &Value) -> String {
@@ -329,7 +430,8 @@ mod tests {
         assert_eq!(
             refusal.to_string(),
             "the event is not valid (422)\n  why: type is empty\n  #/type: must not be empty\n  \
-             imports: wasi\n  cure: drop it\n  position: 7"
+             position: 7\n  ok       size\n  refused  imports        wasi\n\
+             {:<26}cure: drop it\n  the checks after it were not made"
         );
         let problem = json!({"title": "no key"});
         let refusal = Refusal::read(401, problem.as_object().unwrap());

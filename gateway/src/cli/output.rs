@@ -106,6 +106,25 @@ impl Paint {
     }
 }
 
+/// Checks of a component, one a line, each with its cure where it failed.
+pub(super) fn check_lines(checks: &[Value]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let member = |name: &str| check.get(name).map(plain).unwrap_or_default();
+        let mark = if check["ok"] == true { "ok" } else { "refused" };
+        let detail = printable(&member("detail"));
+        let found = format!("  {mark:<8} {:<14} {detail}", member("name"));
+        let _ = writeln!(text, "{}", found.trim_end());
+        if check.get("cure").is_some() {
+            let _ = writeln!(text, "  {:<23} cure: {}", "", printable(&member("cure")));
+        }
+    }
+    if checks.last().is_some_and(|last| last["ok"] == false) {
+        text.push_str("  the checks after it were not made");
+    }
+    text
+}
+
 fn table(items: &[Value], columns: &[Column]) -> String {
     let mut rows = vec![
         columns

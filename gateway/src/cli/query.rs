@@ -8,9 +8,9 @@ pub(super) struct Query {
 }
 
 impl Query {
-    pub(super) fn of(path: &str) -> Self {
+    pub(super) fn of(path: impl Into<String>) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.into(),
             parameters: Serializer::new(String::new()),
         }
     }

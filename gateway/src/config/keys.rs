@@ -80,6 +80,7 @@ pub(super) const KEYS: &[Key] = &[
     key("delivery.allow_private_networks", "HOOKGATE_ALLOW_PRIVATE_NETWORKS", "allow-private-networks", "Deliver to private and loopback addresses, over http and to any port too").switch(),
     key("delivery.allowed_ports", "HOOKGATE_ALLOWED_PORTS", "allowed-ports", "Ports of receivers, with commas").with("443,8443"),
     key("delivery.retry_schedule", "HOOKGATE_RETRY_SCHEDULE", "retry-schedule", "Waits between attempts for subscriptions that name none").with("5s,30s,2m,10m,1h,3h,6h,14h"),
+    key("delivery.disable_after", "HOOKGATE_DISABLE_AFTER", "disable-after", "A subscription of which nothing was accepted for so long is disabled").with("5d"),
     key("delivery.max_in_flight", "HOOKGATE_MAX_IN_FLIGHT", "max-in-flight", "Deliveries in flight at once").with("512"),
     key("delivery.max_in_flight_per_subscription", "HOOKGATE_MAX_IN_FLIGHT_PER_SUBSCRIPTION", "max-in-flight-per-subscription", "Of these, for one subscription").with("16"),
     key("delivery.connect_timeout", "HOOKGATE_CONNECT_TIMEOUT", "connect-timeout", "Longest wait for a receiver's connection").with("5s"),

@@ -21,7 +21,7 @@ use std::fmt;
 pub use self::flags::Flags;
 pub use self::keyfile::{Kept, KeyFile, KeyFileError};
 pub use self::layers::Source;
-pub use self::print::Effective;
+pub use self::print::{Effective, commented};
 pub use self::secret::{InvalidMasterKey, MasterKey, Secret};
 pub use self::sections::{
     AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, PluginConfig, ProcessConfig,

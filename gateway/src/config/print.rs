@@ -28,6 +28,34 @@ impl Effective {
     }
 }
 
+/// A file with every setting, all of them commented out: its help, its variable and its default.
+#[must_use]
+pub fn commented() -> String {
+    let mut text = String::from(
+        "# Settings of Hookgate. Each line that is commented out shows the default.\n\
+         # Later wins: defaults, this file, the environment, flags. `hookgate serve --print-config`\n\
+         # shows what is in force and where it comes from; a mistake is told with its key.\n",
+    );
+    let mut open_section = "";
+    for key in KEYS {
+        let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if section != open_section {
+            text.push_str(&format!("\n[{section}]\n"));
+            open_section = section;
+        }
+        let advice = match key.kind {
+            Kind::Secret => " Better kept out of files that others read.",
+            _ => "",
+        };
+        let value = toml::Value::String(key.default.unwrap_or_default().to_owned());
+        text.push_str(&format!(
+            "# {}.{advice}\n# {} or --{}\n#{name} = {value}\n",
+            key.help, key.variable, key.flag
+        ));
+    }
+    text
+}
+
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open_section = "";

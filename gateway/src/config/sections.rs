@@ -93,6 +93,8 @@ pub struct DeliveryConfig {
     pub targets: TargetRules,
     /// For subscriptions that name none.
     pub retry_schedule: RetrySchedule,
+    /// A subscription of which nothing was accepted for so long is disabled.
+    pub disable_after: Duration,
 }
 
 /// Where plugins come from and how many run at once. Section `[plugins]`.
@@ -248,6 +250,10 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
         })?;
         RetrySchedule::new(waits).map_err(|error| error.to_string())
     });
+    let disable_after = reader.required(
+        "delivery.disable_after",
+        duration(SECOND, SECOND * 86_400 * 365),
+    );
     Some(DeliveryConfig {
         limits: limits?,
         max_in_flight: max_in_flight?,
@@ -260,6 +266,7 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
                 .collect(),
         },
         retry_schedule: retry_schedule?,
+        disable_after: disable_after?,
     })
 }
 

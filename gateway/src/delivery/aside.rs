@@ -61,7 +61,13 @@ impl Aside {
             }
         };
         let at = self.clock.now();
-        let request = request::build(&subscription, &event, outgoing.as_ref(), at, &self.random);
+        let request = request::build(
+            &subscription,
+            &event,
+            outgoing.as_ref(),
+            (None, &self.random),
+            at,
+        );
         let route = Route {
             tenant: subscription.tenant,
             target,
@@ -80,16 +86,11 @@ pub fn body(
     outgoing: Option<&Outgoing>,
     (clock, random): (&Clock, &Random),
 ) -> Bytes {
-    request::build(subscription, event, outgoing, clock.now(), random).body
+    request::build(subscription, event, outgoing, (None, random), clock.now()).body
 }
 
 fn ended(outcome: Outcome, reason: String) -> Sent {
-    Sent {
-        outcome,
-        status: None,
-        address: None,
-        retry_after: None,
-        reason: Some(reason),
-        excerpt: None,
-    }
+    let mut sent = Sent::of(outcome);
+    sent.reason = Some(reason);
+    sent
 }

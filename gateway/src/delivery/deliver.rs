@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
+use super::handshake::{self, Conclude, Origin};
 use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
@@ -76,6 +77,8 @@ pub(super) struct Courier {
     pub(super) sender: Sender,
     pub(super) transform: Arc<dyn Transform>,
     pub(super) disable: Disable,
+    pub(super) conclude: Conclude,
+    pub(super) origin: Origin,
     pub(super) context: Context,
 }
 
@@ -97,6 +100,10 @@ impl Courier {
         subscription: &Arc<Subscription>,
         batch: Vec<Waiting<Item>>,
     ) -> Vec<Waiting<Item>> {
+        // A handshake has nothing for plugins to look at.
+        let (mut passed, batch): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|waiting| handshake::is_handshake(&waiting.item.work.event));
         let started = Started::now(&self.context.clock);
         let events = batch
             .iter()
@@ -104,7 +111,6 @@ impl Courier {
             .collect();
         let results = self.transform.run(subscription.clone(), events).await;
         let mut runs = Runs::new(subscription.version);
-        let mut passed = Vec::with_capacity(batch.len());
         for (mut waiting, Prepared { result, ran }) in batch.into_iter().zip(results) {
             let run = runs.of(ran);
             match result {
@@ -147,16 +153,22 @@ impl Courier {
             subscription,
             &work.event,
             outgoing.as_ref(),
+            (Some(&self.origin), &context.random),
             started.at,
-            &context.random,
         );
+        let is_handshake = handshake::is_handshake(&work.event);
+        let request = if is_handshake {
+            handshake::request(subscription, request, &self.origin)
+        } else {
+            request
+        };
         let route = Route {
             tenant: subscription.tenant,
             target,
         };
         let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
-        let sent = {
+        let mut sent = {
             let _in_flight = InFlight(&context.metrics);
             self.sender
                 .send(route, request, subscription.policy.timeout)
@@ -164,6 +176,7 @@ impl Courier {
         };
         let took = started.since.elapsed();
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
+        let verdict = is_handshake.then(|| handshake::judge(subscription, &mut sent, &self.origin));
         let report = report(&sent, took);
         let next = context.next(subscription, &work, &sent);
         if next == Next::Dead {
@@ -176,6 +189,9 @@ impl Courier {
         context.finish(work, attempt, run, after(next));
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;
+        }
+        if let Some(verdict) = verdict {
+            (self.conclude)(subscription.id, verdict).await;
         }
         Some(report)
     }
@@ -215,14 +231,8 @@ impl Context {
                 reason,
             });
         }
-        let sent = Sent {
-            outcome: Outcome::PluginFailed,
-            status: None,
-            address: None,
-            retry_after: None,
-            reason: Some(reason),
-            excerpt: None,
-        };
+        let mut sent = Sent::of(Outcome::PluginFailed);
+        sent.reason = Some(reason);
         let by_schedule = || after(self.next(subscription, &work, &sent));
         let after = match (failure.retry, failure.on_error) {
             (Some(RetryWhen::Soon), _) => {

@@ -2,7 +2,7 @@
 //!
 //! The story, forward: [`scheduler`] takes the work that is due and gives each piece its turn
 //! ([`queue`], [`line`], [`pace`], [`standing`]); [`deliver`] hands it to the plugins ([`transform`]), has
-//! [`request`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
+//! [`request`] or [`handshake`] write it ([`body`], [`cloudevents`], [`signature`]) and [`sender`] send it, through [`guard`] and
 //! [`resolver`]; what came of it is written down by [`record`] and goes back with the ticket.
 //!
 //! Knows neither the API nor the database: subscriptions, plugins, time and randomness are handed
@@ -14,6 +14,7 @@ pub mod body;
 mod cloudevents;
 mod deliver;
 pub mod guard;
+pub mod handshake;
 mod kept;
 mod line;
 pub mod pace;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::deliver::{Context, Courier};
 pub use self::deliver::{Disable, Notify};
+pub use self::handshake::{Conclude, Origin};
 pub use self::queue::Bounds;
 use self::scheduler::{Scheduler, SchedulerParts};
 pub use self::sender::Sender;
@@ -94,6 +96,8 @@ pub struct DeliveryParts {
     pub config: DeliveryConfig,
     pub ready: mpsc::Receiver<Vec<Work>>,
     pub outside: Outside,
+    /// Who the gateway says it is.
+    pub origin: Origin,
     pub sender: Sender,
     pub clock: Clock,
     pub random: Random,
@@ -106,6 +110,7 @@ pub struct Outside {
     pub transform: Arc<dyn Transform>,
     pub disable: Disable,
     pub notify: Notify,
+    pub conclude: Conclude,
     pub may_start: MayStart,
     pub recovered: Recovered,
 }
@@ -126,6 +131,8 @@ impl Delivery {
             sender: parts.sender,
             transform: parts.outside.transform,
             disable: parts.outside.disable,
+            conclude: parts.outside.conclude,
+            origin: parts.origin,
             context: Context {
                 clock: parts.clock,
                 random: parts.random,

@@ -3,9 +3,11 @@
 //! Extra headers come first and the gateway's own last, so nobody can speak in its name; what
 //! frames a request or steers a connection is never taken from anybody. Sends nothing.
 
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::body::{self, Body, Content};
+use super::handshake::{Origin, REQUEST_ORIGIN};
 use super::signature::{self, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Attributes, Event};
@@ -13,12 +15,15 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::prepared::Outgoing;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::domain::trace;
+use crate::domain::verification::Verification;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const X_HOOK_SIGNATURE: HeaderName = HeaderName::from_static("x-hook-signature");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const USER_AGENT: &str = concat!("Hookgate/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that belong to the connection. The border refuses them with an explanation; this is the
@@ -37,8 +42,11 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
 /// An attempt as it goes out.
 #[derive(Clone, Debug)]
 pub struct OutgoingRequest {
+    pub method: Method,
     pub headers: HeaderMap,
     pub body: bytes::Bytes,
+    /// Whether headers and body of the answer are wanted too.
+    pub keeps_answer: bool,
 }
 
 /// The request of one attempt at `at`. `transformed` is what the plugins made of the event; none
@@ -48,8 +56,8 @@ pub fn build(
     subscription: &Subscription,
     event: &Event,
     transformed: Option<&Outgoing>,
+    (origin, random): (Option<&Origin>, &Random),
     at: Timestamp,
-    random: &Random,
 ) -> OutgoingRequest {
     let Body {
         content_type,
@@ -72,7 +80,7 @@ pub fn build(
         body: &bytes,
     };
     let signature = signature::header(&subscription.secrets, signed);
-    let trace = trace_parent(event.attributes.trace_parent.as_deref(), random);
+    let trace_parent = trace_parent(event.attributes.trace_parent.as_deref(), random);
 
     let mut headers = HeaderMap::with_capacity(12);
     let from_plugins = transformed.map_or(&[][..], |outgoing| &outgoing.headers);
@@ -87,6 +95,12 @@ pub fn build(
     headers.insert(WEBHOOK_ID, own(&id));
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
     headers.insert(WEBHOOK_SIGNATURE, own(&signature));
+    if subscription.verification == Verification::CloudEvents
+        && let Some(origin) = origin
+        && let Ok(value) = HeaderValue::from_str(origin.name())
+    {
+        headers.insert(REQUEST_ORIGIN, value);
+    }
     if subscription.policy.hook_signature
         && let Some(value) = signature::hook_header(&subscription.secrets, &bytes)
     {
@@ -94,10 +108,16 @@ pub fn build(
     }
     headers.insert(header::CONTENT_TYPE, media_type(&content_type));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    headers.insert(TRACEPARENT, own(&trace));
+    headers.insert(TRACEPARENT, own(&trace_parent));
+    let state = event.attributes.trace_state.as_deref();
+    if let Some(state) = state.and_then(|state| HeaderValue::from_str(state).ok()) {
+        headers.insert(TRACESTATE, state);
+    }
     OutgoingRequest {
+        method: Method::POST,
         headers,
         body: bytes,
+        keeps_answer: false,
     }
 }
 
@@ -151,31 +171,19 @@ fn media_type(text: &str) -> HeaderValue {
 fn trace_parent(inherited: Option<&str>, random: &Random) -> String {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
     let span = hex(&random.bytes::<8>());
-    match inherited.and_then(trace_and_flags) {
-        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
-        None => format!("00-{}-{span}-00", hex(&random.bytes::<16>())),
-    }
-}
-
-fn trace_and_flags(text: &str) -> Option<(&str, &str)> {
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let mut parts = text.split('-');
-    let (version, trace, span, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_known = version != "ff" && trace.bytes().any(|byte| byte != b'0');
-    (is_known && is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2))
-        .then_some((trace, flags))
+    inherited
+        .and_then(|parent| trace::child(parent, &span))
+        .unwrap_or_else(|| format!("00-{}-{span}-00", hex(&random.bytes::<16>())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing;
     use super::*;
+
+    fn origin() -> Origin {
+        Origin::new(url::Url::parse("https://gate.example/").unwrap())
+    }
 
     fn random() -> Random {
         Random::new(|bytes| bytes.fill(0xab))
@@ -186,7 +194,13 @@ mod tests {
         let subscription = testing::subscription("https://example.com/");
         let event = testing::event(br#"{"a":1}"#);
         let at = Timestamp::from_ms(1_700_000_000_999);
-        let request = build(&subscription, &event, None, at, &random());
+        let request = build(
+            &subscription,
+            &event,
+            None,
+            (Some(&origin()), &random()),
+            at,
+        );
         let value = |name: &str| request.headers[name].to_str().unwrap();
         assert!(value("webhook-id").starts_with("dlv_"));
         assert!(!value("webhook-id").contains('.'));
@@ -222,7 +236,13 @@ mod tests {
             ],
         };
         let at = Timestamp::from_ms(0);
-        let request = build(&subscription, &event, Some(&outgoing), at, &random());
+        let request = build(
+            &subscription,
+            &event,
+            Some(&outgoing),
+            (Some(&origin()), &random()),
+            at,
+        );
         let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

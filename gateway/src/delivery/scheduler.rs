@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::deliver::{Courier, Item, Report};
+use super::handshake::is_handshake;
 use super::queue::{Bounds, Limits, Place, Queue, Turn, Waiting};
 use super::standing::{Standing, standing};
 use super::{MayStart, Recovered, Subscriptions};
@@ -258,7 +259,7 @@ impl Scheduler {
         // Its plugins may have been changed since it passed them.
         let is_current = match &waiting.item.passed {
             Some(passed) => passed.config() == subscription.version,
-            None => subscription.plugins.is_empty(),
+            None => subscription.plugins.is_empty() || is_handshake(&waiting.item.work.event),
         };
         if !is_current {
             waiting.item.passed = None;
@@ -296,7 +297,7 @@ impl Scheduler {
 
     fn delivers(&self, subscription: &Subscription, waiting: &Waiting<Item>) -> bool {
         let now = self.parts.courier.context.clock.now();
-        standing(Some(subscription), waiting.item.work.event.id, now) == Standing::Deliver
+        standing(Some(subscription), &waiting.item.work.event, now) == Standing::Deliver
     }
 
     /// Ends or parks everything that waits for a subscription which takes no deliveries now.
@@ -306,7 +307,7 @@ impl Scheduler {
         let rest = self.queue.drain_line(subscription);
         for waiting in std::iter::once(first).chain(rest) {
             let work = waiting.item.work;
-            match standing(found.as_deref(), work.event.id, context.clock.now()) {
+            match standing(found.as_deref(), &work.event, context.clock.now()) {
                 // Its state changed back just now.
                 Standing::Deliver => drop(work),
                 Standing::Park { reason, due_at } => work.ticket.park(reason, due_at),

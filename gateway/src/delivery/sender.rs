@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, ready};
+use http::header::HeaderMap;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
@@ -63,6 +64,27 @@ pub struct Sent {
     pub reason: Option<String>,
     /// Beginning of an answer that was not 2xx.
     pub excerpt: Option<String>,
+    /// Headers of the answer, where they were asked for.
+    pub answered: HeaderMap,
+    /// Beginning of the answer, likewise.
+    pub answer: Vec<u8>,
+}
+
+impl Sent {
+    /// Of which nothing else is known.
+    #[must_use]
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            status: None,
+            address: None,
+            retry_after: None,
+            reason: None,
+            excerpt: None,
+            answered: HeaderMap::new(),
+            answer: Vec::new(),
+        }
+    }
 }
 
 /// What a sender is made of.
@@ -147,17 +169,10 @@ impl Sender {
         }
     }
 
-    /// Posts `request` within `limit`, which spans everything from the look-up of the name to the
+    /// Sends `request` within `limit`, which spans everything from the look-up of the name to the
     /// last byte of the answer.
     pub async fn send(&self, route: Route<'_>, request: OutgoingRequest, limit: Duration) -> Sent {
-        let mut sent = Sent {
-            outcome: Outcome::TimedOut,
-            status: None,
-            address: None,
-            retry_after: None,
-            reason: None,
-            excerpt: None,
-        };
+        let mut sent = Sent::of(Outcome::TimedOut);
         match timeout(limit, self.exchange(route, request, &mut sent)).await {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => {
@@ -181,7 +196,7 @@ impl Sender {
             sent.address = Some(address);
         }
         let url = route.target.url().clone();
-        let mut outgoing = reqwest::Request::new(reqwest::Method::POST, url);
+        let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(request.body.into());
         let response = way.client.execute(outgoing).await;
@@ -201,7 +216,13 @@ impl Sender {
             .get(http::header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| answer::retry_after(value, self.clock.now()));
+        if request.keeps_answer {
+            sent.answered.clone_from(response.headers());
+        }
         let beginning = read(response).await?;
+        if request.keeps_answer {
+            sent.answer.clone_from(&beginning);
+        }
         if status.is_success() {
             sent.outcome = Outcome::Accepted;
         } else {
@@ -490,6 +511,8 @@ mod tests {
             target: &target,
         };
         let request = OutgoingRequest {
+            method: http::Method::POST,
+            keeps_answer: false,
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::from_static(b"{}"),
         };

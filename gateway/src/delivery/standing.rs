@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use super::handshake::is_handshake;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::EventId;
+use crate::domain::event::Event;
 use crate::domain::subscription::{State, Subscription};
 use crate::log::work::ParkReason;
 
@@ -28,13 +29,13 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Where the delivery of `event` to `subscription` stands at `now`.
 #[must_use]
-pub fn standing(subscription: Option<&Subscription>, event: EventId, now: Timestamp) -> Standing {
+pub fn standing(subscription: Option<&Subscription>, event: &Event, now: Timestamp) -> Standing {
     let until_woken = |reason| Standing::Park {
         reason,
         due_at: None,
     };
     let Some(subscription) = subscription else {
-        return if now.since(event.received_at()) < NEWS_TRAVELS {
+        return if now.since(event.id.received_at()) < NEWS_TRAVELS {
             Standing::Park {
                 reason: ParkReason::Overflow,
                 due_at: Some(now.plus(ASK_AGAIN)),
@@ -44,6 +45,8 @@ pub fn standing(subscription: Option<&Subscription>, event: EventId, now: Timest
         };
     };
     match subscription.state {
+        State::Pending if is_handshake(event) && subscription.target.is_some() => Standing::Deliver,
+        State::Active if is_handshake(event) => Standing::Cancel("the receiver has confirmed"),
         State::Active if subscription.target.is_none() => {
             Standing::Cancel("the subscription has no target, its events are pulled")
         }
@@ -61,8 +64,8 @@ mod tests {
 
     #[test]
     fn each_state_has_its_consequence() {
-        let event = testing::event(b"1").id;
-        let now = event.received_at();
+        let event = testing::event(b"1");
+        let now = event.id.received_at();
         for (state, expected) in [
             (State::Active, "deliver"),
             (State::Pending, "paused"),
@@ -73,7 +76,7 @@ mod tests {
         ] {
             let mut subscription = testing::subscription("https://example.com/");
             subscription.state = state;
-            let found = match standing(Some(&subscription), event, now) {
+            let found = match standing(Some(&subscription), &event, now) {
                 Standing::Deliver => "deliver",
                 Standing::Park {
                     reason: ParkReason::Paused,
@@ -92,24 +95,40 @@ mod tests {
 
     #[test]
     fn an_unknown_subscription_may_be_new_but_not_for_ever() {
-        let event = testing::event(b"1").id;
-        let now = event.received_at().plus(Duration::from_secs(10));
+        let event = testing::event(b"1");
+        let now = event.id.received_at().plus(Duration::from_secs(10));
         let expected = Standing::Park {
             reason: ParkReason::Overflow,
             due_at: Some(now.plus(ASK_AGAIN)),
         };
-        assert_eq!(standing(None, event, now), expected);
-        let later = event.received_at().plus(NEWS_TRAVELS);
+        assert_eq!(standing(None, &event, now), expected);
+        let later = event.id.received_at().plus(NEWS_TRAVELS);
         let gone = Standing::Cancel("its subscription is gone");
-        assert_eq!(standing(None, event, later), gone);
+        assert_eq!(standing(None, &event, later), gone);
+    }
+
+    #[test]
+    fn a_handshake_goes_out_until_it_is_confirmed() {
+        let mut event = testing::event(b"1");
+        event.event_type = crate::domain::verification::HANDSHAKE_TYPE.into();
+        let mut subscription = testing::subscription("https://example.com/");
+        subscription.state = State::Pending;
+        let now = event.id.received_at();
+        assert_eq!(
+            standing(Some(&subscription), &event, now),
+            Standing::Deliver
+        );
+        subscription.state = State::Active;
+        let confirmed = Standing::Cancel("the receiver has confirmed");
+        assert_eq!(standing(Some(&subscription), &event, now), confirmed);
     }
 
     #[test]
     fn without_a_target_nothing_is_pushed() {
         let mut subscription = testing::subscription("https://example.com/");
         subscription.target = None;
-        let event = testing::event(b"1").id;
-        let standing = standing(Some(&subscription), event, event.received_at());
+        let event = testing::event(b"1");
+        let standing = standing(Some(&subscription), &event, event.id.received_at());
         assert!(matches!(standing, Standing::Cancel(_)));
     }
 }

@@ -23,6 +23,9 @@ pub(super) fn subscription(target: &str) -> Subscription {
         filters: crate::domain::filter::Filters::default(),
         plugins: Vec::new(),
         policy: DeliveryPolicy::default(),
+        verification: crate::domain::verification::Verification::None,
+        allowed_rate: None,
+        expires_at: None,
         secrets: vec![Arc::new(SigningKey::new(Scheme::V1, [1; 32]))],
         version: ConfigVersion::new(1),
     }

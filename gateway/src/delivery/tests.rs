@@ -179,7 +179,9 @@ impl Bench {
         });
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
+        let url = url::Url::parse("https://gate.example/").unwrap();
         let delivery = Delivery::start(DeliveryParts {
+            origin: crate::delivery::Origin::new(url),
             config: DeliveryConfig::default(),
             ready: works,
             outside: Outside {
@@ -187,6 +189,7 @@ impl Bench {
                 transform: Arc::new(Plugins),
                 disable,
                 notify: Arc::new(|_, _| {}),
+                conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
                 recovered: is_back,
             },

@@ -44,6 +44,9 @@ pub struct Attributes {
     /// W3C `traceparent` of the request that brought it.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<Box<str>>,
+    /// W3C `tracestate` beside it.
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
+    pub trace_state: Option<Box<str>>,
 }
 
 /// An extension attribute as its producer typed it; in binary mode everything is text.

@@ -23,3 +23,5 @@ pub mod secret;
 pub mod subscription;
 pub mod target_url;
 pub mod tenant;
+pub mod trace;
+pub mod verification;

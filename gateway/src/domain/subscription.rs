@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Timestamp;
 use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
 use super::pattern::TypePattern;
@@ -18,6 +19,7 @@ use super::retry::RetrySchedule;
 use super::secret::{Scheme, SigningKey};
 use super::target_url::TargetUrl;
 use super::tenant::TenantName;
+use super::verification::Verification;
 
 /// Whether a subscription gets what matches it.
 ///
@@ -162,6 +164,11 @@ pub struct Subscription {
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    pub verification: Verification,
+    /// Deliveries a minute that the receiver allowed when it consented.
+    pub allowed_rate: Option<u32>,
+    /// When it ends unless it is renewed.
+    pub expires_at: Option<Timestamp>,
     /// The secrets that sign now, newest first; two during a rotation's overlap.
     pub secrets: Vec<Arc<SigningKey>>,
     /// The configuration that this is part of.

@@ -6,7 +6,10 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,7 @@ use crate::domain::event::Attributes;
 use crate::domain::ids::EventId;
 use crate::domain::key::Caller;
 use crate::domain::tenant::TenantName;
+use crate::domain::trace::Trace;
 use crate::ingest::accept::{Accepted, Sender};
 use crate::ingest::binary::{self, Request};
 use crate::ingest::idempotency::IdempotencyKey;
@@ -95,15 +99,15 @@ pub struct SendQuery {
 }
 
 fn sender(caller: Caller, query: &SendQuery, headers: &HeaderMap) -> Result<Sender, Problem> {
-    let trace_parent = headers.get("traceparent").and_then(|value| {
-        let text = value.to_str().ok()?;
-        (text.len() == 55 && text.starts_with("00-")).then(|| text.into())
-    });
+    let values = |name: &str| {
+        let values = headers.get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok())
+    };
     Ok(Sender {
         caller,
         tenant: parameter("tenant", query.tenant.as_deref())?,
         key: IdempotencyKey::from_headers(headers)?,
-        trace_parent,
+        trace: Trace::read(values("traceparent"), values("tracestate")),
     })
 }
 
@@ -349,6 +353,7 @@ fn untrusted(data: Bytes, attributes: &Attributes) -> Response {
         (CONTENT_TYPE, content_type),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
         (
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static("sandbox; default-src 'none'"),

@@ -7,6 +7,7 @@ pub mod again;
 pub mod backtest;
 pub mod caller;
 mod check;
+pub mod confirm;
 pub mod deliveries;
 pub mod delivery_form;
 pub mod erase;
@@ -19,12 +20,14 @@ pub mod keys;
 pub mod missed;
 pub mod operating;
 pub mod page;
+pub mod plugin_logs;
 pub mod plugin_run;
 pub mod plugin_run_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
 pub mod router;
+pub mod samples;
 pub mod server;
 pub mod subscription_form;
 pub mod subscription_view;
@@ -41,7 +44,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
 use crate::domain::prepared::Outgoing;
-use crate::domain::subscription::Subscription;
+use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
 use crate::log::Log;
@@ -132,10 +135,18 @@ impl Api {
     fn check_claim(&self, event: EventId, token: &str) -> Result<(), Problem> {
         let now = self.store().clock().now();
         let claims = &self.0.parts.claims;
-        claims
+        let of = claims
             .verify(event, token, now)
-            .map(drop)
-            .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))
+            .map_err(|error| Problem::new(Kind::InvalidClaim, error.to_string()))?;
+        // A claim check ends with the subscription that it was made for.
+        let subscription = self.store().catalog().subscription(of);
+        match subscription {
+            Some(subscription) if subscription.state != State::Deleted => Ok(()),
+            _ => {
+                let detail = "its subscription was deleted, and the claim check with it";
+                Err(Problem::new(Kind::InvalidClaim, detail))
+            }
+        }
     }
 
     fn claims(&self) -> &ClaimSigner {

@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list))
         .routes(routes!(one, upload, delete))
         .routes(routes!(activate))
+        .routes(routes!(super::plugin_logs::logs))
         .merge(super::plugin_run::routes())
 }
 
@@ -159,11 +160,20 @@ pub async fn one(
     Id(name): Id<PluginName>,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<PluginView>, Problem> {
-    // A tenant's own comes before the shared one of the same name.
-    let plugins = stored(&api, &caller, whose.tenant.as_ref()).await?;
-    let found = plugins.into_iter().find(|plugin| plugin.key.name == name);
-    let found = found.ok_or_else(|| Problem::not_found("plugin"))?;
+    let found = find(&api, &caller, whose.tenant.as_ref(), &name).await?;
     Ok(Json(PluginView::new(&api, found)))
+}
+
+/// A tenant's own comes before the shared one of the same name.
+pub(super) async fn find(
+    api: &Api,
+    caller: &Caller,
+    named: Option<&TenantName>,
+    name: &PluginName,
+) -> Result<StoredPlugin, Problem> {
+    let plugins = stored(api, caller, named).await?;
+    let found = plugins.into_iter().find(|plugin| plugin.key.name == *name);
+    found.ok_or_else(|| Problem::not_found("plugin"))
 }
 
 /// Which version is to serve: one of the two.

@@ -40,6 +40,7 @@ kinds! {
     NoKey = "no-key", UNAUTHORIZED, "An API key is needed";
     UnknownKey = "unknown-key", UNAUTHORIZED, "The API key is not known, or revoked";
     InvalidClaim = "invalid-claim", UNAUTHORIZED, "The claim check opens nothing";
+    InvalidSecret = "invalid-secret", UNAUTHORIZED, "The secret confirms nothing";
     RoleForbids = "role-forbids", FORBIDDEN, "The key's role does not allow this";
     OtherTenant = "other-tenant", FORBIDDEN, "The key is bound to another tenant";
     NotFound = "not-found", NOT_FOUND, "There is no such thing";

@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
-use super::{Api, deliveries, events, explain, keys, operating, subscriptions, tenants};
+use super::{
+    Api, confirm, deliveries, events, explain, keys, operating, samples, subscriptions, tenants,
+};
 use crate::telemetry::metrics::RequestLabel;
 
 #[derive(OpenApi)]
@@ -55,6 +57,8 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::delete
         ))
         .routes(routes!(explain::explain))
+        .routes(routes!(confirm::confirm, confirm::confirm_by_get))
+        .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))

@@ -12,12 +12,14 @@ use super::check::Check;
 use super::delivery_form::DeliveryForm;
 use super::input::JsonText;
 use super::problem::Problem;
+use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
 use crate::domain::subscription::DeliveryPolicy;
 use crate::domain::target_url::{TargetRules, TargetUrl};
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 use crate::store::subscriptions::Wish;
 
 const MAX_EVENT_TYPES: usize = 100;
@@ -58,11 +60,13 @@ pub struct SubscriptionForm {
     plugins: Option<Value>,
     #[schema(value_type = Option<DeliveryForm>)]
     delivery: Option<Value>,
-    /// Later: must be `none`.
-    #[schema(value_type = Option<String>)]
+    /// How the receiver consents before it gets anything: `none`, `echo` (it answers with the
+    /// `X-Hook-Secret` that it was sent), `delayed` (it brings that secret back to `…/confirm`) or
+    /// `cloudevents` (it answers OPTIONS with `WebHook-Allowed-Origin`). Until then: `pending`.
+    #[schema(value_type = Option<Verification>)]
     verification: Option<Value>,
-    /// Later: must be null.
-    #[schema(value_type = Option<String>)]
+    /// When it ends unless it is given a later time (RFC 3339); null: never.
+    #[schema(value_type = Option<String>, example = "2027-01-01T00:00:00Z")]
     expires_at: Option<Value>,
 }
 
@@ -110,8 +114,6 @@ impl SubscriptionForm {
         for label in &labels {
             check.text("/labels", label);
         }
-        check.only("/verification", self.verification, &json!("none"));
-        check.only("/expires_at", self.expires_at, &Value::Null);
         let tenant: Option<String> = check.value("/tenant", self.tenant);
         let wish = Wish {
             description,
@@ -127,6 +129,8 @@ impl SubscriptionForm {
                     .valid(check),
                 None => DeliveryPolicy::default(),
             },
+            verification: check.value("/verification", self.verification),
+            expires_at: check.instant("/expires_at", self.expires_at),
         };
         Valid {
             tenant: tenant.and_then(|name| check.parsed("/tenant", name.parse())),
@@ -144,6 +148,13 @@ impl Check {
             }
             Filters::default()
         })
+    }
+
+    fn instant(&mut self, pointer: &str, value: Option<Value>) -> Option<Timestamp> {
+        let text: Option<String> = self.value(pointer, value);
+        let parsed = Timestamp::parse_rfc3339(&text?)
+            .map_err(|_| "must be an RFC 3339 time such as 2027-01-01T00:00:00Z");
+        self.parsed(pointer, parsed)
     }
 
     pub(super) fn event_types(&mut self, value: Option<Value>) -> Vec<TypePattern> {
@@ -260,7 +271,8 @@ mod tests {
             (with("filters", json!({})), "#/filters"),
             (with("filters", json!([{"exact": {}}])), "#/filters/0/exact"),
             (with("filters", json!([{"sql": "1 +"}])), "#/filters/0/sql"),
-            (with("verification", json!("echo")), "#/verification"),
+            (with("verification", json!("ask")), "#/verification"),
+            (with("expires_at", json!("tomorrow")), "#/expires_at"),
             (with("tenant", json!("a b")), "#/tenant"),
             (with("description", json!("a\u{0}")), "#/description"),
             (with("metadata", json!({"a": "\u{0}"})), "#/metadata"),

@@ -16,6 +16,7 @@ use crate::domain::plugin::PluginUse;
 use crate::domain::secret::Scheme;
 use crate::domain::subscription::{DeliveryPolicy, Format, State};
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 use crate::store::subscriptions::{Record, Wish};
 
 /// A standing wish for events.
@@ -49,6 +50,9 @@ pub struct ChoiceView {
     filters: Box<RawValue>,
     target_url: Option<String>,
     plugins: Vec<PluginUse>,
+    verification: Verification,
+    /// When it ends unless it is renewed; null: never.
+    expires_at: Option<String>,
     delivery: DeliveryPolicyView,
 }
 
@@ -90,6 +94,8 @@ impl ChoiceView {
                 .expect("filters were read as JSON"),
             target_url: wish.target.map(|target| target.to_string()),
             plugins: wish.plugins,
+            verification: wish.verification,
+            expires_at: wish.expires_at.map(|at| at.to_rfc3339()),
             delivery: wish.policy.into(),
         }
     }

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::caller::{Reader, Subscriber, bound, scope};
 use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
+use super::{Api, confirm};
+use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
@@ -26,10 +27,12 @@ use crate::domain::key::Caller;
 use crate::domain::plugin::PluginUse;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
+const TEST_TYPE: &str = "hookgate.test";
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 const PAUSABLE: &[State] = &[State::Active, State::Paused];
 const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
@@ -49,9 +52,13 @@ pub async fn create(
         SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish.plugins)?;
+    check_expiry(&api, wish.expires_at)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
     view.secret = created.key.reveal();
+    if wish.verification != Verification::None {
+        confirm::ask(&api, tenant, created.id).await?;
+    }
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -105,6 +112,16 @@ fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(
     }
 }
 
+fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem> {
+    if expires_at.is_none_or(|at| at > api.store().clock().now()) {
+        return Ok(());
+    }
+    Err(Problem::fields(vec![FieldError {
+        pointer: "#/expires_at".to_owned(),
+        detail: "is in the past; give a later time, or null for never".to_owned(),
+    }]))
+}
+
 async fn changed(
     api: &Api,
     id: SubscriptionId,
@@ -125,6 +142,8 @@ pub struct SubscriptionQuery {
     tenant: Option<String>,
     /// `pending`, `active`, `paused`, `disabled` or `expired`.
     state: Option<String>,
+    /// Those that carry this label.
+    label: Option<String>,
     limit: Option<u16>,
     after: Option<String>,
 }
@@ -143,6 +162,7 @@ pub async fn list(
     let wanted = Selection {
         tenant: scope(&api, &caller, tenant.as_ref())?,
         state: parameter("state", query.state.as_deref())?,
+        label: query.label.as_deref(),
         after: parameter("after", query.after.as_deref())?,
         limit: limit + 1,
     };
@@ -185,7 +205,12 @@ async fn edit_from(
     if from.contains(&state) {
         return Ok(edit);
     }
-    let detail = format!("a subscription that is {state} cannot be {done}");
+    let cure = match state {
+        State::Pending => "its receiver has to confirm first; retry its handshake's delivery",
+        State::Expired => "give it a later expires_at, or null",
+        _ => "see its state_reason",
+    };
+    let detail = format!("a subscription that is {state} cannot be {done}: {cure}");
     Err(Problem::new(Kind::Conflict, detail))
 }
 
@@ -239,9 +264,15 @@ async fn save(
         }]));
     }
     check_plugins(api, owner.0, &wish.plugins)?;
+    if wish.expires_at != edit.record.wish.expires_at {
+        check_expiry(api, wish.expires_at)?;
+    }
     let saved = api.store().save_subscription(edit, &wish).await?;
     let mut view = changed(api, id, saved.version).await?;
     view.secret = saved.key.and_then(|key| key.reveal());
+    if saved.is_unconfirmed {
+        confirm::ask(api, owner.0, id).await?;
+    }
     // What waited for a plugin may be mended now.
     api.log().wake(id, &[ParkReason::Plugin]).await?;
     Ok(Json(view))
@@ -397,21 +428,29 @@ pub async fn test(
         let detail = format!("the subscription is {}; resume it first", record.state.0);
         return Err(Problem::new(Kind::Conflict, detail));
     }
+    let event = send_alone(&api, record.tenant.0, (id, TEST_TYPE)).await?;
+    Ok((StatusCode::ACCEPTED, Json(TestView { event })))
+}
+
+/// Stores an event of the gateway's own for one subscription, whatever its types and filters.
+pub(super) async fn send_alone(
+    api: &Api,
+    tenant: TenantId,
+    (to, event_type): (SubscriptionId, &str),
+) -> Result<EventId, Problem> {
     let event = NewEvent {
-        tenant: record.tenant.0,
-        event_type: "hookgate.test".into(),
+        tenant,
+        event_type: event_type.into(),
         attributes: Attributes::default(),
-        data: Bytes::from(format!(r#"{{"subscription":"{id}"}}"#)),
-        targets: vec![id],
+        data: Bytes::from(format!(r#"{{"subscription":"{to}"}}"#)),
+        targets: vec![to],
         parked: Vec::new(),
         idempotency: None,
     };
     let appended = api.log().append(vec![event]).await;
     let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;
     match appended.first() {
-        Some(Appended::Stored { id, .. }) => {
-            Ok((StatusCode::ACCEPTED, Json(TestView { event: *id })))
-        }
+        Some(Appended::Stored { id, .. }) => Ok(*id),
         _ => Err(Problem::new(Kind::Busy, "try again")),
     }
 }

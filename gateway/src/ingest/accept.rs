@@ -18,8 +18,10 @@ use crate::domain::event::Attributes;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
+use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
+use crate::domain::trace::Trace;
 use crate::log::work::ParkReason;
 use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
 use crate::store::{Store, StoreError};
@@ -43,7 +45,7 @@ pub struct Sender {
     pub tenant: Option<TenantName>,
     pub key: Option<IdempotencyKey>,
     /// W3C trace context of the request.
-    pub trace_parent: Option<Box<str>>,
+    pub trace: Trace,
 }
 
 /// An event that is stored.
@@ -133,10 +135,16 @@ impl Ingest {
         incoming: Incoming,
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
+        if incoming.event_type.starts_with(OWN_PREFIX) {
+            let rule =
+                format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+        }
         let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;
-        attributes.trace_parent.clone_from(&sender.trace_parent);
+        attributes.trace_parent.clone_from(&sender.trace.parent);
+        attributes.trace_state.clone_from(&sender.trace.state);
         let mut event = NewEvent {
             tenant,
             event_type: incoming.event_type,

@@ -81,6 +81,7 @@ pub fn of(incoming: &Incoming, key: Option<&IdempotencyKey>, index: usize) -> Op
 fn content_hash(incoming: &Incoming) -> [u8; 32] {
     let attributes = Attributes {
         trace_parent: None,
+        trace_state: None,
         ..incoming.attributes.clone()
     };
     let attributes = serde_json::to_vec(&attributes).expect("attributes are plain data");

@@ -10,6 +10,7 @@ pub mod claim;
 pub mod dry_run;
 pub mod folder;
 pub mod folder_memory;
+pub mod journal;
 pub mod json_diff;
 mod passage;
 mod pinned;

@@ -11,6 +11,7 @@ use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, DataUrls, Limits};
 use tracing::debug;
 
 use super::claim::ClaimSigner;
+use super::journal::{JournalLine, Ran};
 use super::passage::Passage;
 use super::records::{BatchTally, Records, SeenFailure};
 use super::registry::{Registry, Resolved, Unresolved};
@@ -172,6 +173,11 @@ impl Pipeline {
         self.count(result);
         if let Some((kind, reason)) = failure {
             let failure = self.seen(step.subscription, passage, kind, reason);
+            let ran = Ran {
+                plugin: step.resolved.key.clone(),
+                digest: Some(step.resolved.digest),
+            };
+            self.log_failure(step.subscription, ran, &failure);
             tally.failures.push(failure);
             self.forgive_if_replaced(step, passage);
         }
@@ -201,6 +207,7 @@ impl Pipeline {
         passages: &mut [Passage],
     ) {
         let mut tally = BatchTally::default();
+        let key = self.registry.key(subscription.tenant, &plugin.name);
         let reason = why.to_string();
         for passage in passages.iter_mut().filter(|passage| passage.is_open()) {
             passage.fail(plugin, why.kind(), reason.clone());
@@ -208,11 +215,14 @@ impl Pipeline {
                 passage.set_retry(RetryWhen::Soon);
             }
             self.count(why.kind());
-            tally
-                .failures
-                .push(self.seen(subscription, passage, why.kind(), &reason));
+            let failure = self.seen(subscription, passage, why.kind(), &reason);
+            let ran = Ran {
+                plugin: key.clone(),
+                digest: None,
+            };
+            self.log_failure(subscription, ran, &failure);
+            tally.failures.push(failure);
         }
-        let key = self.registry.key(subscription.tenant, &plugin.name);
         self.records.count(&key, tally);
     }
 
@@ -250,14 +260,47 @@ impl Pipeline {
                 "plugin logged"
             );
         }
+        let mut lines: Vec<(&'static str, String)> = report
+            .logs
+            .iter()
+            .map(|line| (line.level.as_str(), line.text.clone()))
+            .collect();
         if report.logs_cut > 0 {
-            debug!(
-                plugin.name = %step.plugin.name,
-                plugin.lines_cut = report.logs_cut,
-                event.id = %passage.event().id,
-                "plugin logged more than is kept"
-            );
+            lines.push(("warn", format!("{} more lines were cut", report.logs_cut)));
         }
+        let at = self.registry.clock().now();
+        let line = |(level, text)| JournalLine {
+            number: 0,
+            at,
+            plugin: step.resolved.key.clone(),
+            digest: Some(step.resolved.digest),
+            tenant: step.subscription.tenant,
+            delivery: DeliveryId {
+                event: passage.event().id,
+                subscription: step.subscription.id,
+            },
+            level,
+            text,
+        };
+        self.records.journal().note(lines.into_iter().map(line));
+    }
+
+    fn log_failure(
+        &self,
+        subscription: &Subscription,
+        Ran { plugin, digest }: Ran,
+        failure: &SeenFailure,
+    ) {
+        self.records.journal().note([JournalLine {
+            number: 0,
+            at: failure.at,
+            plugin,
+            digest,
+            tenant: subscription.tenant,
+            delivery: failure.delivery,
+            level: "failed",
+            text: format!("{}: {}", failure.kind, failure.reason),
+        }]);
     }
 }
 

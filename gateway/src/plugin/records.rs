@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::journal::Journal;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DeliveryId, TenantId};
 use crate::domain::plugin::PluginName;
@@ -59,7 +60,10 @@ pub(super) struct BatchTally {
 
 /// The memory of all plugins. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Records(Arc<Mutex<HashMap<PluginKey, Record>>>);
+pub struct Records {
+    seen: Arc<Mutex<HashMap<PluginKey, Record>>>,
+    journal: Journal,
+}
 
 #[derive(Debug, Default)]
 struct Record {
@@ -89,15 +93,25 @@ impl Records {
         self.with(key, |record| record.refused_file = refused);
     }
 
+    /// What the plugins logged.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     #[must_use]
     pub fn seen(&self, key: &PluginKey) -> Seen {
-        self.0.lock().get(key).map(Record::seen).unwrap_or_default()
+        self.seen
+            .lock()
+            .get(key)
+            .map(Record::seen)
+            .unwrap_or_default()
     }
 
     /// Names of `tenant` whose last file was refused.
     #[must_use]
     pub fn refused_files(&self, tenant: TenantId) -> Vec<PluginName> {
-        let records = self.0.lock();
+        let records = self.seen.lock();
         let refused = records
             .iter()
             .filter(|(key, record)| key.tenant == tenant && record.refused_file.is_some());
@@ -105,7 +119,7 @@ impl Records {
     }
 
     fn with(&self, key: &PluginKey, change: impl FnOnce(&mut Record)) {
-        let mut records = self.0.lock();
+        let mut records = self.seen.lock();
         if let Some(record) = records.get_mut(key) {
             change(record);
         } else if records.len() < MAX_PLUGINS {

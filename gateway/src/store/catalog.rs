@@ -3,7 +3,7 @@
 //! Read for every event, so it answers from hash maps under a lock that is held for microseconds
 //! and never over an await. Only the feed writes it, always a whole change at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -60,6 +60,8 @@ struct Tables {
     subscriptions: HashMap<SubscriptionId, Arc<Subscription>>,
     matchers: HashMap<TenantId, Matcher>,
     plugins: HashMap<TenantId, HashMap<PluginName, Arc<PluginEntry>>>,
+    /// When subscriptions end that have not ended yet.
+    expiries: BTreeSet<(Timestamp, SubscriptionId)>,
     /// When the older of two secrets stops signing.
     overlaps: Vec<(Timestamp, SubscriptionId)>,
 }
@@ -206,6 +208,12 @@ impl Catalog {
         });
     }
 
+    /// Whether a subscription should have ended by `now`.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        let tables = self.tables.read();
+        tables.expiries.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// Takes old secrets out of use whose overlap is over.
     pub(super) fn end_overlaps(&self, now: Timestamp) {
         let is_over = |(until, _): &(Timestamp, SubscriptionId)| *until <= now;
@@ -252,6 +260,16 @@ impl Tables {
         let matcher = self.matchers.entry(subscription.tenant).or_default();
         if let Some(old) = self.subscriptions.get(&subscription.id) {
             matcher.remove(old);
+            if let Some(at) = old.expires_at {
+                self.expiries.remove(&(at, old.id));
+            }
+        }
+        let can_end = matches!(
+            subscription.state,
+            State::Pending | State::Active | State::Paused
+        );
+        if let Some(at) = subscription.expires_at.filter(|_| can_end) {
+            self.expiries.insert((at, subscription.id));
         }
         matcher.insert(&subscription);
         self.subscriptions

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
-use crate::domain::event::Attributes;
+use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::{EventId, LaneId, TenantId};
 use crate::domain::pattern::TypePattern;
 
@@ -129,6 +129,39 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Whole events of one tenant, newest first, older than `before`; without those that were
+    /// erased.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn recent_events(
+        &self,
+        tenant: TenantId,
+        before: Option<EventId>,
+        limit: u16,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows = sqlx::query!(
+            "select id, event_type, attributes, payload from event
+             where tenant_id = $1 and id < $2 and encoding = 0 and erased_at is null
+             order by id desc limit $3",
+            tenant.get(),
+            before.map_or(i64::MAX, EventId::get),
+            i64::from(limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let events = rows.into_iter().map(|row| {
+            Ok(Event {
+                id: EventId::new(row.id),
+                tenant,
+                event_type: row.event_type.into(),
+                attributes: read_attributes(row.id, &row.attributes)?,
+                data: row.payload.into(),
+            })
+        });
+        events.collect()
     }
 
     /// None where there is none, or it belongs to another tenant.

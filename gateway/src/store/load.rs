@@ -145,7 +145,7 @@ async fn load_subscriptions(
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.filters::text as "filters!",
              s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
              s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
-             s.old_secret_until, s.v
+             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.v > $1 and (s.state <> 'deleted' or $1 >= 0)"#,
         floor(since)
@@ -182,6 +182,9 @@ struct SubscriptionRow {
     sealed_old_secret: Option<Vec<u8>>,
     old_secret_scheme: Option<String>,
     old_secret_until: Option<time::OffsetDateTime>,
+    verification: String,
+    allowed_rate: Option<i32>,
+    expires_at: Option<time::OffsetDateTime>,
     v: i64,
 }
 
@@ -240,6 +243,9 @@ impl SubscriptionRow {
             },
             plugins: serde_json::from_str(&self.plugins)?,
             policy: policy::from_stored(&self.delivery).map_err(ReadError::Text)?,
+            verification: self.verification.parse()?,
+            allowed_rate: self.allowed_rate.and_then(|rate| rate.try_into().ok()),
+            expires_at: self.expires_at.map(Timestamp::from),
             secrets,
             version: ConfigVersion::new(self.v),
         };

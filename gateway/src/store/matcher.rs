@@ -148,6 +148,9 @@ mod tests {
             target: None,
             plugins: vec![],
             policy: DeliveryPolicy::default(),
+            verification: crate::domain::verification::Verification::None,
+            allowed_rate: None,
+            expires_at: None,
             secrets: vec![],
             version: ConfigVersion::default(),
         }

@@ -21,6 +21,7 @@ pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;
+pub mod states;
 pub mod stored_events;
 pub mod subscriptions;
 pub mod tenants;

@@ -19,6 +19,7 @@ use crate::domain::secret::{Scheme, SigningKey};
 use crate::domain::subscription::{DeliveryPolicy, State};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::tenant::TenantName;
+use crate::domain::verification::Verification;
 
 /// What a subscriber may choose.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +32,22 @@ pub struct Wish {
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    pub verification: Verification,
+    pub expires_at: Option<Timestamp>,
 }
+
+impl Wish {
+    /// State and reason of a subscription that was just made.
+    fn first_state(&self) -> (State, Option<&'static str>) {
+        match self.verification {
+            Verification::None => (State::Active, None),
+            _ => (State::Pending, Some(UNCONFIRMED)),
+        }
+    }
+}
+
+/// Why a subscription is pending before anything was tried.
+const UNCONFIRMED: &str = "waits for its receiver to confirm";
 
 /// A subscription with all that the API shows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,9 +65,11 @@ pub struct Record {
 
 /// Which subscriptions are asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Selection {
+pub struct Selection<'a> {
     pub tenant: Option<TenantId>,
     pub state: Option<State>,
+    /// Those that carry this label.
+    pub label: Option<&'a str>,
     pub after: Option<SubscriptionId>,
     pub limit: u16,
 }
@@ -70,6 +88,8 @@ pub struct Saved {
     pub version: ConfigVersion,
     /// The new key, where the change made one.
     pub key: Option<SigningKey>,
+    /// Whether its receiver has to be asked.
+    pub is_unconfirmed: bool,
 }
 
 /// How long an old key goes on signing beside a new one.
@@ -103,13 +123,14 @@ impl Store {
         };
         let (key, sealed) = self.new_key(owner, wish.policy.signature);
         let columns = Columns::of(wish);
+        let (state, reason) = wish.first_state();
         sqlx::query!(
             "insert into subscription (id, tenant_id, state, description, metadata, labels,
                event_types, target_url, plugins, delivery, sealed_secret, v, filters, secret_scheme,
-               public_key)
+               public_key, verification, expires_at, state_reason)
              overriding system value
-             values ($1, $2, 'active', $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
-               $9::text::jsonb, $10, $11, $12::text::json, $13, $14)",
+             values ($1, $2, $15, $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
+               $9::text::jsonb, $10, $11, $12::text::json, $13, $14, $16, $17, $18)",
             id.get(),
             tenant.get(),
             wish.description,
@@ -123,7 +144,11 @@ impl Store {
             change.version().get(),
             wish.filters.as_json(),
             key.scheme().as_str(),
-            key.public()
+            key.public(),
+            state.as_str(),
+            wish.verification.as_str(),
+            wish.expires_at.map(Timestamp::as_datetime),
+            reason
         )
         .execute(change.connection())
         .await?;
@@ -165,21 +190,26 @@ impl Store {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn list_subscriptions(&self, wanted: Selection) -> Result<Vec<Record>, StoreError> {
+    pub async fn list_subscriptions(
+        &self,
+        wanted: Selection<'_>,
+    ) -> Result<Vec<Record>, StoreError> {
         let rows = sqlx::query_as!(
             Row,
             r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason,
                  s.description, s.metadata::text as "metadata!", s.labels, s.event_types,
                  s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-                 s.public_key, s.created_at, s.updated_at, s.v
+                 s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
                from subscription s join tenant t on t.id = s.tenant_id
                where s.id > $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)
                  and ($3::text is null or s.state = $3)
+                 and ($5::text is null or $5 = any(s.labels))
                order by s.id limit $4"#,
             wanted.after.map_or(0, SubscriptionId::get),
             wanted.tenant.map(TenantId::get),
             wanted.state.map(State::as_str),
-            i64::from(wanted.limit)
+            i64::from(wanted.limit),
+            wanted.label
         )
         .fetch_all(&self.pool)
         .await?;
@@ -201,29 +231,6 @@ impl Store {
         let mut change = Change::begin(&self.pool).await?;
         let record = fetch(change.connection(), id, of).await?;
         Ok(record.map(|record| Edit { change, record }))
-    }
-
-    /// Disables a subscription from within: its receiver is gone, or fails for good. One that was
-    /// meanwhile deleted or disabled stays so. Says whose it is where this changed it.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn set_state(
-        &self,
-        id: SubscriptionId,
-        state: State,
-        reason: &str,
-    ) -> Result<Option<TenantId>, StoreError> {
-        let Some(edit) = self.edit_subscription(id, None).await? else {
-            return Ok(None);
-        };
-        if edit.record.state.0 == state {
-            return Ok(None);
-        }
-        let tenant = edit.record.tenant.0;
-        edit.save_state(state, Some(reason)).await?;
-        self.feed.refresh().await?;
-        Ok(Some(tenant))
     }
 
     /// A new key; the old one signs beside it until `old_until`.
@@ -258,9 +265,13 @@ impl Store {
             let renewed = self.renew_key(&mut edit, scheme, Some(old_until)).await?;
             Some(renewed)
         };
-        edit.write(wish).await?;
+        let is_unconfirmed = edit.write(wish, self.clock.now()).await?;
         let version = edit.change.commit().await?;
-        Ok(Saved { version, key })
+        Ok(Saved {
+            version,
+            key,
+            is_unconfirmed,
+        })
     }
 
     async fn renew_key(
@@ -295,12 +306,34 @@ impl Store {
 }
 
 impl Edit {
-    async fn write(&mut self, wish: &Wish) -> Result<(), StoreError> {
+    /// What becomes of the state: another target, or another way to consent, has to be asked anew;
+    /// what had ended goes on where it was renewed.
+    fn next_state(&self, wish: &Wish, now: Timestamp) -> (State, Option<String>) {
+        let (state, reason) = &self.record.state;
+        let old = &self.record.wish;
+        let is_new = wish.target != old.target || wish.verification != old.verification;
+        let is_renewed = wish.expires_at.is_none_or(|until| until > now);
+        match state {
+            _ if is_new && wish.verification != Verification::None => {
+                (State::Pending, Some(UNCONFIRMED.to_owned()))
+            }
+            State::Pending if wish.verification == Verification::None => (State::Active, None),
+            State::Expired if is_renewed => (State::Active, None),
+            _ => (*state, reason.clone()),
+        }
+    }
+
+    /// Says whether the receiver has to be asked.
+    async fn write(&mut self, wish: &Wish, now: Timestamp) -> Result<bool, StoreError> {
+        let (state, reason) = self.next_state(wish, now);
+        let is_unconfirmed = state == State::Pending && reason.as_deref() == Some(UNCONFIRMED);
         let columns = Columns::of(wish);
         sqlx::query!(
             "update subscription set description = $2, metadata = $3::text::jsonb, labels = $4,
                event_types = $5, target_url = $6, plugins = $7::text::jsonb,
-               delivery = $8::text::jsonb, filters = $10::text::json, updated_at = now(), v = $9
+               delivery = $8::text::jsonb, filters = $10::text::json, updated_at = now(), v = $9,
+               verification = $11, expires_at = $12, state = $13, state_reason = $14,
+               allowed_rate = case when $13 = 'pending' then null else allowed_rate end
              where id = $1",
             self.record.id.get(),
             wish.description,
@@ -311,11 +344,15 @@ impl Edit {
             columns.plugins,
             columns.delivery,
             self.change.version().get(),
-            wish.filters.as_json()
+            wish.filters.as_json(),
+            wish.verification.as_str(),
+            wish.expires_at.map(Timestamp::as_datetime),
+            state.as_str(),
+            reason
         )
         .execute(self.change.connection())
         .await?;
-        Ok(())
+        Ok(is_unconfirmed)
     }
 
     /// # Errors
@@ -349,7 +386,7 @@ async fn fetch(
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason, s.description,
              s.metadata::text as "metadata!", s.labels, s.event_types,
              s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
-             s.public_key, s.created_at, s.updated_at, s.v
+             s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.id = $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)"#,
         id.get(),
@@ -397,6 +434,8 @@ struct Row {
     plugins: String,
     delivery: String,
     public_key: Option<String>,
+    verification: String,
+    expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
     v: i64,
@@ -437,6 +476,8 @@ impl Row {
                 target,
                 plugins: serde_json::from_str(&self.plugins).map_err(text)?,
                 policy: policy::from_stored(&self.delivery)?,
+                verification: self.verification.parse().map_err(text)?,
+                expires_at: self.expires_at.map(Timestamp::from),
             },
             public_key: self.public_key,
             created_at: self.created_at.into(),

@@ -50,7 +50,7 @@ pub use engine::PoolSize;
 pub use event::{BatchJob, DataUrls, FoldJob, GuestEvent, GuestRequest, ReceiveJob, no_data_urls};
 pub use host::{HostConfig, HostError, PluginHost, Prepared};
 pub use limits::Limits;
-pub use load::LoadedPlugin;
+pub use load::{LoadedPlugin, Resources};
 pub use report::{
     BatchReport, CallFailure, CallReport, Draft, LogLevel, LogLine, Message, Reception, Response,
     Start, Verdict,

@@ -20,10 +20,22 @@ pub struct LoadedPlugin {
     exports: Vec<Export>,
     imports: Vec<String>,
     size_bytes: usize,
+    resources: Resources,
     metering: Metering,
     pre: InstancePre<Guest>,
     /// In the order of [`Export::ALL`].
     functions: [Option<ComponentExportIndex>; 4],
+}
+
+/// What an instance takes before its first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Resources {
+    pub memories: u32,
+    /// Of the largest memory.
+    pub initial_memory_bytes: u64,
+    pub tables: u32,
+    /// Of the largest table.
+    pub initial_table_elements: u64,
 }
 
 /// Machine code that this process or its own child made, byte for byte.
@@ -57,6 +69,10 @@ impl LoadedPlugin {
         self.size_bytes
     }
 
+    pub fn resources(&self) -> Resources {
+        self.resources
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         self.pre.engine()
     }
@@ -83,7 +99,7 @@ pub(crate) fn load(
     limits: &Limits,
 ) -> Result<LoadedPlugin, Fault> {
     let component = deserialize(engine, artefact).map_err(|error| not_loadable(&error))?;
-    check_resources(&component, limits)?;
+    let resources = check_resources(&component, limits)?;
     let linker = host_linker(engine).map_err(|error| not_loadable(&error))?;
     let pre = linker.instantiate_pre(&component).map_err(|error| {
         let cure = "import nothing but `hookgate:plugin/host`";
@@ -109,6 +125,7 @@ pub(crate) fn load(
             .collect(),
         imports: identity.interfaces.imports,
         size_bytes: identity.size_bytes,
+        resources,
         metering,
         pre,
         functions,
@@ -125,14 +142,7 @@ fn deserialize(engine: &Engine, artefact: &TrustedArtefact) -> wasmtime::Result<
     unsafe { Component::deserialize(engine, &artefact.0) }
 }
 
-fn check_resources(component: &Component, limits: &Limits) -> Result<(), Fault> {
-    let over = |actual: u64, max: u64, what: &str| {
-        Fault::new(
-            Refusal::OverLimits,
-            format!("an instance takes {actual} {what}, {max} are allowed"),
-            "start with less, and let it grow when an event needs it",
-        )
-    };
+fn check_resources(component: &Component, limits: &Limits) -> Result<Resources, Fault> {
     let Some(needs) = component.resources_required() else {
         return Err(Fault::new(
             Refusal::Imports,
@@ -140,34 +150,43 @@ fn check_resources(component: &Component, limits: &Limits) -> Result<(), Fault> 
             "link everything into the component",
         ));
     };
-    let bounds = [
-        (
-            u64::from(needs.num_memories),
-            limits.max_memories as u64,
-            "memories",
-        ),
-        (
-            u64::from(needs.num_tables),
-            limits.max_tables as u64,
-            "tables",
-        ),
-        (
-            needs
-                .max_initial_memory_size
-                .unwrap_or(0)
-                .saturating_mul(PAGE_BYTES),
-            limits.max_memory_bytes as u64,
-            "bytes of memory at once",
-        ),
-        (
-            needs.max_initial_table_size.unwrap_or(0),
-            limits.max_table_elements as u64,
-            "elements in a table",
-        ),
-    ];
-    match bounds.into_iter().find(|(actual, max, _)| actual > max) {
-        Some((actual, max, what)) => Err(over(actual, max, what)),
-        None => Ok(()),
+    let pages = needs.max_initial_memory_size.unwrap_or(0);
+    let resources = Resources {
+        memories: needs.num_memories,
+        initial_memory_bytes: pages.saturating_mul(PAGE_BYTES),
+        tables: needs.num_tables,
+        initial_table_elements: needs.max_initial_table_size.unwrap_or(0),
+    };
+    match resources.over(limits) {
+        Some(fault) => Err(fault),
+        None => Ok(resources),
+    }
+}
+
+impl Resources {
+    fn over(&self, limits: &Limits) -> Option<Fault> {
+        let bounds = [
+            (u64::from(self.memories), limits.max_memories, "memories"),
+            (u64::from(self.tables), limits.max_tables, "tables"),
+            (
+                self.initial_memory_bytes,
+                limits.max_memory_bytes,
+                "bytes of memory at once",
+            ),
+            (
+                self.initial_table_elements,
+                limits.max_table_elements,
+                "elements in a table",
+            ),
+        ];
+        let (actual, max, what) = bounds
+            .into_iter()
+            .find(|(actual, max, _)| *actual > *max as u64)?;
+        Some(Fault::new(
+            Refusal::OverLimits,
+            format!("an instance takes {actual} {what}, {max} are allowed"),
+            "start with less, and let it grow when an event needs it",
+        ))
     }
 }
 

@@ -98,7 +98,25 @@ impl PluginHost {
     /// # Errors
     /// The first check that failed, with the report of all before it.
     pub async fn trial(&self, component: Bytes, tenant: Arc<str>) -> Result<Trial, Refused> {
-        let prepared = self.prepare_for(component, Metering::TimeAndFuel).await?;
+        self.trial_on(Metering::TimeAndFuel, component, tenant)
+            .await
+    }
+
+    /// The same on the engine of deliveries: as fast as they are, and nothing is counted.
+    ///
+    /// # Errors
+    /// The first check that failed, with the report of all before it.
+    pub async fn timed_trial(&self, component: Bytes, tenant: Arc<str>) -> Result<Trial, Refused> {
+        self.trial_on(Metering::Time, component, tenant).await
+    }
+
+    async fn trial_on(
+        &self,
+        metering: Metering,
+        component: Bytes,
+        tenant: Arc<str>,
+    ) -> Result<Trial, Refused> {
+        let prepared = self.prepare_for(component, metering).await?;
         Ok(Trial {
             host: self.clone(),
             plugin: prepared.plugin,

@@ -32,22 +32,29 @@ pub(crate) fn write(dir: &Path, exports: &[Export]) -> Result<(), BuildError> {
         std::fs::write(&path, text).map_err(BuildError::io("write", &path))?;
     }
     let path = dir.join("project.wit");
-    std::fs::write(&path, world(exports)).map_err(BuildError::io("write", &path))
+    std::fs::write(&path, world(WORLD, exports)).map_err(BuildError::io("write", &path))
 }
 
 /// Adds the description of a world of `exports` to a core module.
 pub(crate) fn describe(module: &mut Vec<u8>, exports: &[Export]) -> Result<(), String> {
-    let (resolve, world) = resolve(exports);
+    let (resolve, world) = resolve(WORLD, exports);
     embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
         .map_err(|error| format!("{error:#}"))
 }
 
-fn resolve(exports: &[Export]) -> (Resolve, WorldId) {
+/// Describes what a module beneath a plugin's own imports: the host, as the plugin does.
+pub(crate) fn describe_runtime(module: &mut Vec<u8>) -> Result<(), String> {
+    let (resolve, world) = resolve("runtime", &[]);
+    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
+        .map_err(|error| format!("{error:#}"))
+}
+
+fn resolve(name: &str, exports: &[Export]) -> (Resolve, WorldId) {
     let mut sources = SourceMap::default();
     for (name, text) in FILES {
         sources.push_str(name, text);
     }
-    sources.push_str("project.wit", world(exports));
+    sources.push_str("project.wit", world(name, exports));
     let group = sources
         .parse()
         .map_err(|(_, error)| error)
@@ -55,17 +62,17 @@ fn resolve(exports: &[Export]) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
     let package = resolve.push_group(group).expect("as above");
     let world = resolve
-        .select_world(&[package], Some(WORLD))
+        .select_world(&[package], Some(name))
         .expect("it was just written");
     (resolve, world)
 }
 
-fn world(exports: &[Export]) -> String {
+fn world(name: &str, exports: &[Export]) -> String {
     let exports: String = exports
         .iter()
         .map(|export| format!(" export {export};"))
         .collect();
-    format!("package {PACKAGE};\n\nworld {WORLD} {{ import host;{exports} }}\n")
+    format!("package {PACKAGE};\n\nworld {name} {{ import host;{exports} }}\n")
 }
 
 #[cfg(test)]
@@ -75,7 +82,7 @@ mod tests {
     #[test]
     fn the_world_of_a_project_exports_what_the_project_says() {
         for exports in [&Export::ALL[..], &[Export::Fold]] {
-            let (resolve, world) = resolve(exports);
+            let (resolve, world) = resolve(WORLD, exports);
             let found: Vec<String> = resolve.worlds[world]
                 .exports
                 .keys()

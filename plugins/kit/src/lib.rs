@@ -12,9 +12,11 @@ mod debian;
 mod error;
 mod go;
 mod javascript;
+mod pip;
 mod project;
 mod python;
 mod rust;
+pub mod template;
 mod tools;
 
 use std::env;

@@ -11,6 +11,8 @@ use crate::api::Api;
 use crate::postgres::{Database, fresh_database};
 use process::Process;
 
+pub use process::binary;
+pub(crate) use process::is_ours;
 pub use use_it::{Subscribed, error_lines};
 
 /// The key that every gateway of the tests takes.

@@ -109,7 +109,7 @@ impl Process {
 }
 
 /// Settings of whoever runs the tests must not reach the gateway.
-fn is_ours(name: &std::ffi::OsStr) -> bool {
+pub(crate) fn is_ours(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
     name == "DATABASE_URL" || (name.starts_with("HOOKGATE_") && name != "HOOKGATE_PG_BIN")
 }
@@ -129,7 +129,7 @@ fn command(binary: &Path) -> Command {
 }
 
 /// `hookgate` in the folder above the one of the running test.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
     let binary = test
         .ancestors()

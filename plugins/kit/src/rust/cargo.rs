@@ -110,12 +110,15 @@ pub(crate) fn compile(
     let messages = BufReader::new(child.stdout.take().expect("it was just piped"));
     for line in messages.lines().map_while(Result::ok) {
         match serde_json::from_str::<Message>(&line) {
-            Ok(Message::CompilerMessage { message }) => {
+            Ok(Message::Compiler { message }) => {
                 has_errors |= message.level == "error";
                 eprint!("{}", message.rendered.unwrap_or_default());
             }
-            Ok(Message::CompilerArtifact { filenames }) => {
-                module = filenames.into_iter().find(is_module).or(module);
+            Ok(Message::Artifact { filenames }) => {
+                module = filenames
+                    .into_iter()
+                    .find(|file| is_module(file))
+                    .or(module);
             }
             Ok(Message::Other) | Err(_) => {}
         }
@@ -160,8 +163,12 @@ fn command(package: &Package, toolchain: &Toolchain, options: &Options) -> Comma
             cargo.arg("--config").arg(format!("profile.guest.{key}"));
         }
     }
-    cargo.arg("--config").arg(flags(package, toolchain));
+    cargo.arg("--config").arg(flags(toolchain));
     toolchain.apply(&mut cargo);
+    // For the author's package alone, or every project would need a standard library of its own.
+    cargo
+        .arg("--")
+        .arg(remapped(&package.workspace_dir, "/plugin"));
     cargo
 }
 
@@ -177,33 +184,35 @@ fn errors_of(child: &mut Child) -> thread::JoinHandle<String> {
 }
 
 /// Panics carry the paths of their source. Without the machine's own part in them the same
-/// source gives the same component everywhere, and tells nothing about its builder.
-fn flags(package: &Package, toolchain: &Toolchain) -> String {
+/// source gives the same component everywhere, and tells nothing about its builder. The same for
+/// every project: cargo builds anew what was built with other flags.
+fn flags(toolchain: &Toolchain) -> String {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let roots = [
         (cargo_home.as_deref(), "/cargo"),
         (toolchain.root(), "/rust"),
-        (Some(package.workspace_dir.as_path()), "/plugin"),
     ];
     let flags: Vec<String> = roots
         .into_iter()
-        .filter_map(|(root, name)| Some(format!("--remap-path-prefix={}={name}", root?.display())))
+        .filter_map(|(root, name)| Some(remapped(root?, name)))
         .collect();
     let flags = toml::Value::from(flags);
     format!("target.{TARGET}.rustflags={flags}")
 }
 
+fn remapped(root: &Path, name: &str) -> String {
+    format!("--remap-path-prefix={}={name}", root.display())
+}
+
 #[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerMessage {
-        message: Diagnostic,
-    },
-    CompilerArtifact {
-        filenames: Vec<PathBuf>,
-    },
+    #[serde(rename = "compiler-message")]
+    Compiler { message: Diagnostic },
+    #[serde(rename = "compiler-artifact")]
+    Artifact { filenames: Vec<PathBuf> },
     #[serde(other)]
     Other,
 }
@@ -214,7 +223,7 @@ struct Diagnostic {
     rendered: Option<String>,
 }
 
-fn is_module(file: &PathBuf) -> bool {
+fn is_module(file: &Path) -> bool {
     file.extension().is_some_and(|it| it == "wasm")
 }
 

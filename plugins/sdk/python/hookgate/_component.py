@@ -7,6 +7,8 @@ answer holds is checked here, as a value of a wrong type would end the instance.
 from __future__ import annotations
 
 import importlib
+import os
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -22,29 +24,57 @@ from ._verdict import Deliver, Drop, Pass, Replace
 
 _T = TypeVar("_T")
 
+_HERE = os.path.dirname(__file__)
 _MAX_U64 = 2**64 - 1
 # Hookgate keeps less of each; these only bound what crosses over.
 _MAX_LINE_CHARACTERS = 8 * 1024
 _MAX_REASON_CHARACTERS = 4 * 1024
 
 
+_REFUSED = "hookgate refuses: "
+"""Starts what the build tells the author in one line."""
+_BROKEN = "hookgate found: "
+"""Starts what Python says about the author's own source."""
+
+
 def load(module: str, exports: list[str]) -> None:
-    """Imports the author's module, and checks that it is what `plugin.toml` says."""
+    """Imports the author's module, and checks that it is what `plugin.toml` says.
+
+    Ends the build with a text for the kit where it is not.
+    """
     _host.use(_Host())
     _sandbox.prepare()
-    importlib.import_module(module)
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        raise SystemExit(_BROKEN + _authors_part(error)) from None
     for name in exports:
         if name not in _plugin.registered:
             raise SystemExit(
-                f"plugin.toml exports {name}, and {module}.py registers no function for it: "
-                f"write @hookgate.{name} above one"
+                f"{_REFUSED}plugin.toml says that it exports {name}, and the source registers no "
+                f"function for it: write @hookgate.{name} above one"
             )
     for name in _plugin.registered:
         if name not in exports:
             raise SystemExit(
-                f"{module}.py registers a {name} that plugin.toml does not export: "
-                f'write exports = {_toml([*exports, name])}, or leave it out'
+                f"{_REFUSED}the source registers a {name} that plugin.toml does not export: write "
+                f"exports = {_toml([*exports, name])} there, or leave it out"
             )
+
+
+def _authors_part(error: BaseException) -> str:
+    """The traceback from the author's module on, without what stands around it."""
+    described = traceback.TracebackException.from_exception(error)
+    frames = described.stack
+    first = next((at for at, frame in enumerate(frames) if _is_authors(frame.filename)), len(frames))
+    described.stack = traceback.StackSummary.from_list(
+        [frame for frame in frames[first:] if not frame.filename.startswith(_HERE)]
+    )
+    return "".join(described.format(chain=False))
+
+
+def _is_authors(filename: str) -> bool:
+    return not filename.startswith((_HERE, os.path.dirname(traceback.__file__), "<frozen"))
 
 
 def _toml(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import traceback  # its walk only: all else of it opens files
 
-_NOT_THE_AUTHORS = (os.path.dirname(__file__), os.path.dirname(os.__file__))
+_NOT_THE_AUTHORS = (os.path.dirname(__file__), os.path.dirname(traceback.__file__))
 _MAX_CHARACTERS = 900
 
 

@@ -1,0 +1,168 @@
+//! What changes a subscription's state from within: its receiver's consent, its failures, the clock.
+//!
+//! Joins the engine, which sees what happens, and the store, which writes it down; decides only how
+//! often it is worth a look.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::delivery::handshake::Verdict;
+use crate::delivery::{Conclude, Disable, Notify};
+use crate::domain::ids::SubscriptionId;
+use crate::domain::notice::Notice;
+use crate::domain::subscription::State;
+use crate::ingest::accept::Ingest;
+use crate::ingest::notices::Notices;
+use crate::lifecycle::Shutdown;
+use crate::log::Log;
+use crate::log::work::ParkReason;
+use crate::store::{Store, StoreError};
+
+/// The one way in which the gateway tells of itself.
+pub(super) fn notices(store: &Store, log: &Log, shutdown: &Shutdown) -> Notices {
+    let ingest = Ingest::new(store.clone(), log.clone());
+    let (notices, writer) = Notices::new(ingest);
+    shutdown.spawn("notices", writer.run(shutdown.soft()));
+    notices
+}
+
+/// Disables a subscription whose receiver is gone, and says so.
+pub(super) fn disable(store: Store, notices: Notices) -> Disable {
+    Arc::new(move |subscription, reason| {
+        let (store, notices) = (store.clone(), notices.clone());
+        async move {
+            let disabled = store.set_state(subscription, State::Disabled, reason).await;
+            match disabled {
+                Ok(None) => {}
+                Ok(Some(tenant)) => {
+                    let reason = reason.into();
+                    let notice = Notice::SubscriptionDisabled {
+                        subscription,
+                        reason,
+                    };
+                    notices.emit(tenant, notice);
+                }
+                Err(error) => {
+                    warn!(%subscription, %error, "subscription could not be disabled");
+                }
+            }
+        }
+        .boxed()
+    })
+}
+
+/// Writes down what a receiver answered when it was asked for its consent.
+pub(super) fn conclude(store: Store, log: Log) -> Conclude {
+    Arc::new(move |subscription, verdict| {
+        let (store, log) = (store.clone(), log.clone());
+        async move {
+            let noted = match &verdict {
+                Verdict::Confirmed { allowed_rate } => {
+                    confirm(&store, &log, (subscription, *allowed_rate)).await
+                }
+                Verdict::Waiting => {
+                    let reason = "the receiver was asked, and may confirm when it likes";
+                    store.note_pending(subscription, reason).await
+                }
+                Verdict::Refused(reason) => {
+                    let reason = format!("not confirmed at the last try: {reason}");
+                    store.note_pending(subscription, &reason).await
+                }
+            };
+            if let Err(error) = noted {
+                warn!(%subscription, %error, "the answer of a receiver could not be noted");
+            }
+        }
+        .boxed()
+    })
+}
+
+async fn confirm(
+    store: &Store,
+    log: &Log,
+    (subscription, allowed_rate): (SubscriptionId, Option<u32>),
+) -> Result<(), StoreError> {
+    let confirmed = store.confirm(subscription, allowed_rate).await?;
+    if confirmed.is_some()
+        && let Err(error) = log.wake(subscription, &[ParkReason::Paused]).await
+    {
+        warn!(%subscription, %error, "what waited for a confirmation could not be woken");
+    }
+    Ok(())
+}
+
+/// Hands notices on; a delivery that died may be the last straw for its subscription.
+pub(super) fn notify(store: Store, notices: Notices, disable_after: Duration) -> Notify {
+    let disable = disable(store.clone(), notices.clone());
+    let watch = Arc::new(FailureWatch::new(disable_after));
+    Arc::new(move |tenant, notice| {
+        let dead = match &notice {
+            Notice::DeliveryDead { delivery, .. } => Some(delivery.subscription),
+            _ => None,
+        };
+        notices.emit(tenant, notice);
+        let Some(subscription) = dead.filter(|subscription| watch.is_worth_a_look(*subscription))
+        else {
+            return;
+        };
+        let (store, disable) = (store.clone(), disable.clone());
+        tokio::spawn(async move {
+            match store.only_fails(subscription, disable_after).await {
+                Ok(true) => disable(subscription, "nothing was accepted for too long").await,
+                Ok(false) => {}
+                Err(error) => warn!(%subscription, %error, "its failures could not be counted"),
+            }
+        });
+    })
+}
+
+/// Looks at a failing subscription now and then, not at each of its failures.
+struct FailureWatch {
+    pause: Duration,
+    looked: Mutex<HashMap<SubscriptionId, Instant>>,
+}
+
+impl FailureWatch {
+    const MAX_PAUSE: Duration = Duration::from_secs(60);
+    const MAX_KNOWN: usize = 10_000;
+
+    fn new(disable_after: Duration) -> Self {
+        Self {
+            pause: (disable_after / 10).min(Self::MAX_PAUSE),
+            looked: Mutex::default(),
+        }
+    }
+
+    fn is_worth_a_look(&self, subscription: SubscriptionId) -> bool {
+        let mut looked = self.looked.lock();
+        let recent = |at: &Instant| at.elapsed() < self.pause;
+        if looked.get(&subscription).is_some_and(recent) {
+            return false;
+        }
+        if looked.len() >= Self::MAX_KNOWN {
+            looked.retain(|_, at| recent(at));
+        }
+        looked.insert(subscription, Instant::now());
+        true
+    }
+}
+
+/// Ends subscriptions whose time has come.
+pub(super) async fn expire(store: Store, stop: CancellationToken) {
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    while stop
+        .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
+        .await
+        .is_some()
+    {
+        if let Err(error) = store.expire_due().await {
+            warn!(%error, "subscriptions could not be ended");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+// Tells the receiver what happened to which id, and nothing else.
+import { type Json, drop, object, optional, plugin, replace, string } from "../sdk/hookgate.js";
+
+interface Data {
+  id?: Json;
+}
+
+export default plugin({
+  // What a subscription may set: a note that goes with every message.
+  config: object({ note: optional(string) }),
+
+  transform(event, config) {
+    // exactJson keeps every digit of a number: 42.0 stays 42.0.
+    const { id } = event.exactJson<Data>();
+    if (id === undefined) return drop("the data has no id");
+    return replace({ type: event.type, id, note: config.note });
+  },
+});

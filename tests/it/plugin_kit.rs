@@ -1,0 +1,335 @@
+//! The kit from end to end, by the real binary: from `plugin new` to a delivery and back to the
+//! version before; and what the commands say where something is missing.
+//!
+//! No registry is asked: cargo works offline, and JavaScript's packages are taken from the kit's
+//! cache. Where they are not there, that part says so and is left out.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use hookgate_tests::component::{component, stamping};
+use hookgate_tests::{Cli, Gateway, Receiver, event};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// The kit's guests share cargo's folder with the shipped plugins, whose dependencies are the same.
+fn of(gateway: &Gateway) -> Cli {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(3).unwrap();
+    Cli::of(gateway)
+        .set("CARGO_TARGET_DIR", &target.display().to_string())
+        .set("CARGO_NET_OFFLINE", "true")
+}
+
+fn replace(cli: &Cli, file: &str, old: &str, new: &str) {
+    let text = cli.read(file);
+    assert!(text.contains(old), "{file} has no {old}:\n{text}");
+    cli.write(file, text.replace(old, new));
+}
+
+fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let home = set("HOME").unwrap_or_default().join(".cache");
+    set("XDG_CACHE_HOME").unwrap_or(home).join("hookgate")
+}
+
+fn has_javascript() -> bool {
+    let entries = std::fs::read_dir(cache()).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name());
+    let found = names.any(|name| name.to_string_lossy().starts_with("npm-componentize-qjs"));
+    if !found {
+        eprintln!("left out: JavaScript's compiler is not in the kit's cache");
+    }
+    found
+}
+
+/// From nothing to a delivery, a second version, a rollback and the logs.
+async fn from_new_to_rollback(language: &str, source: &str, [old, new]: [&str; 2]) {
+    let gateway = Gateway::fresh().await;
+    let receiver = Receiver::accepting().await;
+    let cli = of(&gateway);
+
+    let said = cli
+        .run(&["plugin", "new", "first", "--lang", language])
+        .await
+        .good();
+    assert!(said.contains("hookgate plugin test"), "{said}");
+    let ran = cli.run_in("first", &["plugin", "test"]).await;
+    let said = ran.good();
+    assert!(
+        said.contains("passed") && said.contains("exports transform"),
+        "{said}"
+    );
+    let said = cli.run_in("first", &["plugin", "run"]).await.good();
+    assert!(said.contains("verdict"), "{said}");
+    let said = cli.run_in("first", &["plugin", "push"]).await.good();
+    assert!(said.contains("first  version 1 is active"), "{said}");
+
+    let body = json!({"event_types": ["*"], "plugins": [{"name": "first"}]});
+    let _subscribed = gateway.subscribe_with(body, &receiver).await;
+    gateway.send(event("a.b")).await;
+    receiver.verified(1).await;
+
+    replace(&cli, &format!("first/{source}"), old, new);
+    let said = cli.run_in("first", &["plugin", "push"]).await.good();
+    assert!(said.contains("first  version 2 is active"), "{said}");
+    let said = cli.run(&["plugin", "rollback", "first"]).await.good();
+    assert!(
+        said.contains("version 1 is active; version 2 was before"),
+        "{said}"
+    );
+    let said = cli.run(&["plugin", "activate", "first", "2"]).await.good();
+    assert!(said.contains("version 2 is active"), "{said}");
+    gateway.send(event("a.b")).await;
+    receiver.verified(2).await;
+
+    let plugin = cli.run(&["plugin", "get", "first", "--json"]).await.good();
+    let plugin: Value = serde_json::from_str(&plugin).unwrap();
+    assert_eq!(plugin["versions"].as_array().unwrap().len(), 2);
+    assert_eq!(plugin["calls"], 2);
+    let said = cli.run(&["plugin", "list"]).await.good();
+    assert!(said.contains("first") && said.contains("skinny"), "{said}");
+    let said = cli.run(&["plugin", "delete", "first"]).await.refused();
+    assert!(said.contains("subscriptions use it"), "{said}");
+}
+
+#[tokio::test]
+async fn a_rust_plugin_goes_from_nothing_to_a_delivery_and_back() {
+    from_new_to_rollback("rust", "src/lib.rs", ["//!", "//! Changed.\n//!"]).await;
+}
+
+#[tokio::test]
+async fn a_javascript_plugin_goes_from_nothing_to_a_delivery_and_back() {
+    if has_javascript() {
+        from_new_to_rollback("js", "src/plugin.js", ["{", "{ const changed = 1;"]).await;
+    }
+}
+
+#[tokio::test]
+async fn logs_and_failures_of_a_plugin_can_be_followed() {
+    let gateway = Gateway::fresh().await;
+    let receiver = Receiver::accepting().await;
+    let cli = Cli::of(&gateway);
+    cli.write("tells.wasm", component("tells-its-surroundings"));
+    cli.write("stamp.wasm", stamping(1));
+    for file in ["tells.wasm", "stamp.wasm"] {
+        let _ = cli.run(&["plugin", "push", file]).await.good();
+    }
+    for plugin in ["tells", "stamp"] {
+        let used = json!([{"name": plugin, "config": {"of": plugin}}]);
+        let body = json!({"event_types": [plugin], "plugins": used});
+        gateway.subscribe_with(body, &receiver).await;
+    }
+    let mut following = cli
+        .command(&cli.path("."), &["plugin", "logs", "tells", "-f", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+
+    let id = gateway.send(event("tells")).await;
+    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(told["text"], "{\"of\":\"tells\"}");
+    assert_eq!(
+        (&told["level"], &told["event"]),
+        (&json!("info"), &json!(id))
+    );
+    let next = gateway.send(event("tells")).await;
+    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(told["event"], json!(next), "each line once");
+    following.kill().await.unwrap();
+
+    let id = gateway.send(event("stamp").data(&json!(2))).await;
+    let said = hookgate_tests::wait::until("the failure is told", || async {
+        let said = cli.run(&["plugin", "logs", "stamp"]).await.good();
+        said.contains("failed").then_some(said)
+    })
+    .await;
+    assert!(said.contains("trap: ") && said.contains(&id), "{said}");
+    assert!(!said.contains("\"of\""), "only its own: {said}");
+}
+
+#[tokio::test]
+async fn a_refused_push_lists_every_check_with_the_cure() {
+    let gateway = Gateway::fresh().await;
+    let cli = Cli::of(&gateway);
+    cli.write("clock.wasm", component("imports-a-clock"));
+    let said = cli.run(&["plugin", "push", "clock.wasm"]).await.refused();
+    assert!(
+        said.contains("ok ") && said.contains("refused  imports"),
+        "{said}"
+    );
+    assert!(said.contains("wasi:") && said.contains("cure:"), "{said}");
+
+    cli.write("Wrong_Name.wasm", stamping(1));
+    let said = cli
+        .run(&["plugin", "push", "Wrong_Name.wasm"])
+        .await
+        .refused();
+    assert!(
+        said.contains("a-z 0-9") && said.contains("--name"),
+        "{said}"
+    );
+    let words = [
+        "plugin",
+        "push",
+        "Wrong_Name.wasm",
+        "--name",
+        "right",
+        "--inactive",
+    ];
+    let said = cli.run(&words).await.good();
+    assert!(said.contains("right  version 1 is stored"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_in_a_line_with_its_cure() {
+    let gateway = Gateway::fresh().await;
+    let cli = Cli::of(&gateway);
+    for words in [["plugin", "build"], ["plugin", "test"], ["plugin", "push"]] {
+        let said = cli.run(&words).await.refused();
+        assert!(said.contains("no plugin here"), "{words:?}: {said}");
+        assert!(said.contains("hookgate plugin new"), "{words:?}: {said}");
+        assert!(said.lines().count() <= 3, "{words:?}: {said}");
+    }
+    let said = cli.run(&["plugin", "build", "nowhere"]).await.refused();
+    assert!(
+        said.contains("there is no folder or file nowhere"),
+        "{said}"
+    );
+    let said = cli
+        .run(&["plugin", "new", "Wrong", "--lang", "rust"])
+        .await
+        .refused();
+    assert!(said.contains("starts with a letter"), "{said}");
+    let said = cli
+        .run(&["plugin", "new", "right", "--lang", "cobol"])
+        .await
+        .refused();
+    assert!(said.contains("rust, js, ts, python, go, c"), "{said}");
+    cli.write("taken/file", "");
+    let said = cli
+        .run(&["plugin", "new", "taken", "--lang", "c"])
+        .await
+        .refused();
+    assert!(said.contains("taken is there already"), "{said}");
+
+    for words in [
+        vec!["plugin", "get", "nobody"],
+        vec!["plugin", "logs", "nobody"],
+        vec!["plugin", "rollback", "nobody"],
+        vec!["plugin", "activate", "nobody", "1"],
+        vec!["plugin", "delete", "nobody"],
+    ] {
+        let said = cli.run(&words).await.refused();
+        assert!(said.contains("has no plugin nobody"), "{words:?}: {said}");
+        assert!(said.contains("hookgate plugin list"), "{words:?}: {said}");
+    }
+    let words = ["plugin", "activate", "skinny", "77"];
+    let said = cli.run(&words).await.refused();
+    assert!(said.contains("skinny has no such version"), "{said}");
+
+    let refused = Cli::new()
+        .set("HOOKGATE_URL", gateway.url())
+        .set("HOOKGATE_API_KEY", "hgk_wrong");
+    let said = refused.run(&["plugin", "list"]).await.refused();
+    assert!(
+        said.contains("(401)") && said.contains("HOOKGATE_API_KEY"),
+        "{said}"
+    );
+    let nobody = Cli::new().set("HOOKGATE_URL", "http://127.0.0.1:9");
+    let said = nobody.run(&["plugin", "list"]).await.refused();
+    assert!(
+        said.contains("no gateway answers at http://127.0.0.1:9"),
+        "{said}"
+    );
+    assert!(said.contains("hookgate serve"), "{said}");
+}
+
+#[tokio::test]
+async fn a_missing_tool_is_one_line_with_what_to_type() {
+    let cli = Cli::new();
+    let _ = cli
+        .run(&["plugin", "new", "first", "--lang", "rust"])
+        .await
+        .good();
+    let _ = cli
+        .run(&["plugin", "new", "second", "--lang", "js"])
+        .await
+        .good();
+    // A machine with nothing on it.
+    let empty = cli.path("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    let without = |project: &str| {
+        let mut command = cli.command(&cli.path(project), &["plugin", "build"]);
+        command.env("PATH", &empty).env("XDG_CACHE_HOME", &empty);
+        command
+    };
+    for project in ["first", "second"] {
+        let output = without(project).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{project}: {said}");
+        let error = said.lines().find(|line| line.starts_with("error: "));
+        assert!(
+            error.is_some_and(|line| line.contains("Type: ")),
+            "{project}: {said}"
+        );
+        assert!(said.lines().count() <= 3, "{project}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_watched_project_is_built_tested_pushed_and_shown_at_work() {
+    let gateway = Gateway::fresh().await;
+    let cli = of(&gateway);
+    let _ = cli
+        .run(&["plugin", "new", "seen", "--lang", "rust"])
+        .await
+        .good();
+    let id = gateway.send(event("a.b")).await;
+    let mut watching = cli
+        .command(&cli.path("seen"), &["plugin", "watch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut round = async || {
+        let mut said = String::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("watching for changes") {
+                return said;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        panic!("it ended:\n{said}");
+    };
+    let said = round().await;
+    assert!(said.contains("passed"), "{said}");
+    assert!(said.contains("seen  version 1 is active"), "{said}");
+    assert!(said.contains(&id) && said.contains("a.b"), "{said}");
+
+    replace(&cli, "seen/src/lib.rs", "//!", "//! Changed.\n//!");
+    cli.write(
+        "seen/src/lib.rs",
+        format!(
+            "{}\npub const CHANGED: u8 = 1;\n",
+            cli.read("seen/src/lib.rs")
+        ),
+    );
+    let said = round().await;
+    assert!(said.contains("passed"), "{said}");
+
+    let whole = cli.read("seen/src/lib.rs");
+    cli.write("seen/src/lib.rs", "this is not Rust");
+    let said = round().await;
+    assert!(
+        said.contains("error:") && said.contains("does not compile"),
+        "{said}"
+    );
+    cli.write("seen/src/lib.rs", whole);
+    let said = round().await;
+    assert!(said.contains("passed"), "it goes on: {said}");
+    watching.kill().await.unwrap();
+}
