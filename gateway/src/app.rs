@@ -362,6 +362,7 @@ impl Core<'_> {
                 notify: lives::notify(self.store.clone(), told.notices, settings.disable_after),
                 conclude: lives::conclude(self.store.clone(), log.clone()),
                 may_start: Arc::new(move || pulse.is_fresh()),
+                nodes: adapters::nodes(log.beats()),
                 recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },
             sender,

@@ -107,6 +107,23 @@ async fn failures_of_either_version_are_told_apart() {
 }
 
 #[tokio::test]
+async fn only_what_the_subscription_gets_is_compared() {
+    let gateway = Gateway::fresh().await;
+    let receiver = Receiver::accepting().await;
+    put(&gateway, "stamp", stamping(1), true).await;
+    put(&gateway, "stamp", stamping(2), false).await;
+    let filters = json!([{"data": {"pointer": "/n", "gte": 10}}]);
+    let body = json!({"event_types": ["*"], "filters": filters, "plugins": [{"name": "stamp"}]});
+    gateway.subscribe_with(body, &receiver).await;
+    send_many(&gateway, 30).await;
+
+    let result = backtest(&gateway, "stamp", json!({"version": 2, "last": 5})).await;
+    assert_eq!(result["compared"], 5, "{result}");
+    let result = backtest(&gateway, "stamp", json!({"version": 2, "since": "1h"})).await;
+    assert_eq!(result["compared"], 20, "{result}");
+}
+
+#[tokio::test]
 async fn the_plugins_before_it_run_first() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;

@@ -176,7 +176,7 @@ async fn a_bad_subscription_is_told_all_its_mistakes_at_once() {
     for expected in [
         "#/event_types/0",
         "#/target_url",
-        "#/filters",
+        "#/filters/0",
         "#/delivery/ordering",
     ] {
         assert!(pointers.contains(&expected), "{expected}: {pointers:?}");

@@ -17,11 +17,11 @@ const REPOSITORY: &str = "Codertocat/Hello-World";
 const ACTIONS: [&str; 3] = ["created", "opened", "completed"];
 const KEPT: [&str; 3] = ["/action", "/repository/full_name", "/sender/login"];
 
-struct Payload {
-    event_type: String,
+pub(crate) struct Payload {
+    pub(crate) event_type: String,
     /// As it stands in the file.
-    text: Box<RawValue>,
-    value: Value,
+    pub(crate) text: Box<RawValue>,
+    pub(crate) value: Value,
 }
 
 #[derive(serde::Deserialize)]
@@ -171,7 +171,7 @@ fn kept_of(value: &Value) -> Value {
     kept
 }
 
-fn payloads() -> Option<Vec<Payload>> {
+pub(crate) fn payloads() -> Option<Vec<Payload>> {
     let folder = PathBuf::from(std::env::var_os("HOOKGATE_GITHUB_PAYLOADS")?);
     let text = std::fs::read_to_string(folder.join("index.json")).unwrap();
     let examples: Vec<Example> = serde_json::from_str(&text).unwrap();

@@ -115,6 +115,28 @@ async fn events_from_before_the_subscription_are_missing_and_can_be_replayed() {
 }
 
 #[tokio::test]
+async fn only_what_its_filters_let_pass_is_missing() {
+    let gateway = Gateway::fresh().await;
+    let receiver = Receiver::accepting().await;
+    for amount in [50, 150] {
+        let data = json!({"amount": amount});
+        gateway.send(event("invoice.paid").data(&data)).await;
+    }
+    let filters = json!([{"data": {"pointer": "/amount", "gte": 100}}]);
+    let body = json!({"event_types": ["*"], "filters": filters});
+    let subscribed = gateway.subscribe_with(body, &receiver).await;
+
+    let all = json!({"since": "1h"});
+    let job = replay(&gateway, &subscribed, &all).await.expect(202);
+    let job = ended(gateway.api(), &job).await;
+
+    assert_eq!(job["result"]["counts"], json!({"missing": 1}), "{job}");
+    assert_eq!(receiver.verified(1).await[0].data(), "{\"amount\":150}");
+    gateway.settled().await;
+    assert_eq!(receiver.count(), 1);
+}
+
+#[tokio::test]
 async fn a_replay_to_another_url_is_signed_and_changes_nothing() {
     let gateway = Gateway::fresh().await;
     let (receiver, debugger) = (Receiver::accepting().await, Receiver::accepting().await);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Recovered, Subscriptions, Transform};
+use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
@@ -81,6 +81,14 @@ pub(super) fn aside(aside: Aside) -> SendAside {
 pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
     Arc::new(move |subscription, event, outgoing| {
         aside::body(subscription, event, outgoing, (&clock, &random))
+    })
+}
+
+/// How many nodes live, this one included.
+pub(super) fn nodes(beats: watch::Receiver<Beat>) -> Nodes {
+    Arc::new(move || {
+        let peers = beats.borrow().peers.len();
+        u32::try_from(peers).unwrap_or(u32::MAX).saturating_add(1)
     })
 }
 

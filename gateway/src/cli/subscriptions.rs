@@ -133,6 +133,15 @@ struct CreateArgs {
     /// How deliveries are signed: with a shared secret, or with a key whose public half receivers get.
     #[arg(long, value_parser = ["v1", "v1a"])]
     signature: Option<String>,
+    /// How the receiver consents before it is sent anything.
+    #[arg(long, value_parser = ["none", "echo", "delayed", "cloudevents"])]
+    verification: Option<String>,
+    /// When it ends unless it is renewed: 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    /// At most so many deliveries in so long: 100/1s, 5/1m.
+    #[arg(long, value_name = "MAX/SPAN", value_parser = rate)]
+    rate: Option<Value>,
     /// Further members of the API's body, as one JSON object: '{"delivery": {"timeout": "5s"}}'.
     #[arg(long, value_name = "JSON", value_parser = object)]
     with: Option<Value>,
@@ -290,6 +299,18 @@ impl CreateArgs {
         if !self.filters.is_empty() {
             body["filters"] = json!(self.filters);
         }
+        if let Some(rate) = &self.rate {
+            body["delivery"]["rate_limit"] = rate.clone();
+        }
+        let consent = [
+            ("verification", &self.verification),
+            ("expires_at", &self.expires_at),
+        ];
+        for (name, value) in consent {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
         for (name, value) in [("format", &self.format), ("signature", &self.signature)] {
             if let Some(value) = value {
                 body["delivery"][name] = json!(value);
@@ -302,6 +323,13 @@ impl CreateArgs {
 fn plugin(text: &str) -> Result<Value, String> {
     let (name, config) = text.split_once('=').unwrap_or((text, "{}"));
     Ok(json!({"name": name, "config": object(config)?}))
+}
+
+fn rate(text: &str) -> Result<Value, String> {
+    let parts = text.split_once('/');
+    let parts = parts.and_then(|(max, per)| Some((max.trim().parse::<u32>().ok()?, per.trim())));
+    let (max, per) = parts.ok_or("it must be a number and a span, as in 100/1s")?;
+    Ok(json!({"max": max, "per": per}))
 }
 
 fn filter(text: &str) -> Result<Value, String> {

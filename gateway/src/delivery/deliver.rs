@@ -70,6 +70,8 @@ pub(super) struct Report {
     pub(super) is_down: bool,
     /// How long nothing is to go there; zero where the receiver did not say.
     pub(super) slow_down: Option<Duration>,
+    /// Whether there was no answer at all.
+    pub(super) is_silent: bool,
 }
 
 /// Delivers; shared by all tasks.
@@ -329,5 +331,6 @@ fn report(sent: &Sent, took: Duration) -> Report {
         outcome: sent.outcome,
         is_down: is_silent || is_broken,
         slow_down,
+        is_silent,
     }
 }

@@ -65,6 +65,9 @@ pub trait Subscriptions: Send + Sync {
 /// Whether new attempts may start: not on a node that has lost sight of the database.
 pub type MayStart = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// How many nodes share what a subscription allows, this one included.
+pub type Nodes = Arc<dyn Fn() -> u32 + Send + Sync>;
+
 /// Told of a subscription whose receiver was down and is back.
 pub type Recovered = Arc<dyn Fn(SubscriptionId) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -112,6 +115,7 @@ pub struct Outside {
     pub notify: Notify,
     pub conclude: Conclude,
     pub may_start: MayStart,
+    pub nodes: Nodes,
     pub recovered: Recovered,
 }
 
@@ -146,6 +150,7 @@ impl Delivery {
             subscriptions: parts.outside.subscriptions,
             courier: Arc::new(courier),
             may_start: parts.outside.may_start,
+            nodes: parts.outside.nodes,
             recovered: parts.outside.recovered,
             bounds: parts.config.bounds,
             stop: stop.clone(),

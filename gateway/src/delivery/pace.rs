@@ -48,6 +48,20 @@ impl Ramp {
     }
 }
 
+/// Attempts in a row without any answer that open the circuit, and how long it stays open the first
+/// time; that doubles with each probe that gets none.
+const MAX_SILENCES: u32 = 20;
+const FIRST_OPEN: Duration = Duration::from_secs(2);
+/// What may gather while a line waits for its tokens; about as long as a line waits to be looked at.
+const MAX_GATHERED: Duration = Duration::from_millis(250);
+
+/// Tokens that a rate limit has given and nobody has spent.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
 /// The pace of one subscription.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
@@ -60,6 +74,13 @@ pub struct Pace {
     failures: u32,
     failed_at: Option<Instant>,
     ramp: Option<Ramp>,
+    /// Attempts in a row without an answer.
+    silences: u32,
+    /// How often in a row the circuit was opened; zero where it is closed.
+    opened: u32,
+    bucket: Option<Bucket>,
+    /// Time from one token to the next, where there is a rate limit.
+    interval: Duration,
 }
 
 impl Pace {
@@ -76,6 +97,8 @@ impl Pace {
     /// ramp instead of all that has waited for it at once.
     pub fn take_up(&mut self, now: Instant) -> bool {
         self.slow_streak = 0;
+        self.silences = 0;
+        self.opened = 0;
         let is_back = self.failures >= DOWN_AFTER;
         self.failures = 0;
         if is_back {
@@ -95,6 +118,47 @@ impl Pace {
         if self.ramp.take().is_some_and(|ramp| !ramp.is_over(now)) {
             self.failures = self.failures.max(DOWN_AFTER);
         }
+    }
+
+    /// Nobody answered. After many such in a row the circuit opens: nothing goes out for a while,
+    /// and then one request alone, to see. Says whether it opened just now.
+    pub fn silent(&mut self, now: Instant) -> bool {
+        self.silences = self.silences.saturating_add(1);
+        if self.silences < MAX_SILENCES || self.is_held_back(now) {
+            return false;
+        }
+        self.opened = (self.opened + 1).min(MAX_DOUBLINGS);
+        let until = now + FIRST_OPEN * 2_u32.pow(self.opened - 1);
+        self.not_before = self.not_before.max(Some(until));
+        self.opened == 1
+    }
+
+    /// Whether one request at a time goes out, to see whether somebody is there again.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.opened > 0
+    }
+
+    /// Takes a token of a rate limit that gives one each `interval`; where there is none, the line
+    /// is held back until there is.
+    pub fn take_token(&mut self, now: Instant, interval: Duration) -> bool {
+        let most = (MAX_GATHERED.as_secs_f64() / interval.as_secs_f64()).max(1.0);
+        let bucket = self.bucket.get_or_insert(Bucket {
+            tokens: most,
+            at: now,
+        });
+        let passed = now.saturating_duration_since(bucket.at);
+        let gained = passed.as_secs_f64() / interval.as_secs_f64();
+        bucket.tokens = (bucket.tokens + gained).min(most);
+        bucket.at = now;
+        self.interval = interval;
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return true;
+        }
+        let until = now + interval.mul_f64(1.0 - bucket.tokens);
+        self.not_before = self.not_before.max(Some(until));
+        false
     }
 
     /// An attempt starts.
@@ -134,7 +198,8 @@ impl Pace {
     /// Time from one attempt to the next where `max_in_flight` are under way at once.
     #[must_use]
     pub fn spacing(&self, max_in_flight: usize) -> Duration {
-        self.attempt / u32::try_from(max_in_flight.max(1)).unwrap_or(u32::MAX)
+        let by_attempts = self.attempt / u32::try_from(max_in_flight.max(1)).unwrap_or(u32::MAX);
+        by_attempts.max(self.interval)
     }
 
     /// Whether nothing is lost by starting afresh.
@@ -145,19 +210,65 @@ impl Pace {
                 .failed_at
                 .is_some_and(|at| now.saturating_duration_since(at) < DOWN_IS_NEWS_FOR);
         let climbs = self.ramp.is_some_and(|ramp| !ramp.is_over(now));
-        self.slow_streak == 0 && !fails && !climbs
+        let saves = self.bucket.is_some_and(|bucket| {
+            now.saturating_duration_since(bucket.at) < self.interval.max(MAX_GATHERED)
+        });
+        self.slow_streak == 0 && !fails && !climbs && !saves
     }
 
     /// Whether there is nothing to remember, at whatever time.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.slow_streak == 0 && self.failures == 0 && self.ramp.is_none()
+        self.slow_streak == 0 && self.failures == 0 && self.ramp.is_none() && self.bucket.is_none()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_circuit_opens_after_much_silence_and_closes_with_a_success() {
+        let mut now = Instant::now();
+        let mut pace = Pace::default();
+        for _ in 1..MAX_SILENCES {
+            assert!(!pace.silent(now));
+            assert!(!pace.is_held_back(now));
+        }
+        assert!(pace.silent(now) && pace.is_probing());
+        // What was under way meanwhile does not add up.
+        assert!(!pace.silent(now));
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            waits.push(pace.held_back_for(now).as_secs());
+            now += pace.held_back_for(now);
+            assert!(!pace.silent(now), "it was open already");
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64]);
+        now += pace.held_back_for(now);
+        pace.take_up(now);
+        assert!(!pace.is_probing() && !pace.silent(now));
+        assert!(pace.held_back_for(now).is_zero());
+    }
+
+    #[test]
+    fn a_rate_is_kept_over_any_time() {
+        for (interval_ms, seconds, at_most) in [(10, 10, 1_026), (100, 10, 103), (3_000, 30, 11)] {
+            let begun = Instant::now();
+            let mut now = begun;
+            let mut pace = Pace::default();
+            let mut sent = 0;
+            while now.duration_since(begun) < Duration::from_secs(seconds) {
+                if pace.take_token(now, Duration::from_millis(interval_ms)) {
+                    sent += 1;
+                }
+                now += Duration::from_millis(1);
+            }
+            let wanted = seconds * 1000 / interval_ms;
+            assert!((wanted..=at_most).contains(&sent), "{sent} of {wanted}");
+            assert_eq!(pace.spacing(16), Duration::from_millis(interval_ms));
+        }
+    }
 
     #[test]
     fn waits_double_until_a_delivery_is_taken() {

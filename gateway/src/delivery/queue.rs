@@ -33,6 +33,8 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// Whether its items go through plugins before they can be sent.
     pub has_plugins: bool,
+    /// Time from one request to the next where there is a rate limit.
+    pub interval: Option<Duration>,
 }
 
 /// Whose line an item stands in.
@@ -167,7 +169,11 @@ impl<T> Queue<T> {
             if line.pace.is_held_back(now) {
                 continue;
             }
-            match line.next_step(limits(id)) {
+            let mut limits = limits(id);
+            if line.pace.is_probing() {
+                limits.max_in_flight = 1;
+            }
+            match line.next_step(limits) {
                 Step::Wait => {}
                 Step::Prepare if self.preparing.batches < MAX_PREPARING => {
                     return self.prepare(id);
@@ -181,6 +187,10 @@ impl<T> Queue<T> {
                     }
                     let share = self.tenants.get_mut(&tenant)?;
                     if share.savings.pay_for(turns) {
+                        let takes = |interval| line.pace.take_token(now, interval);
+                        if !limits.interval.is_none_or(takes) {
+                            continue;
+                        }
                         return self.send(id, now);
                     }
                     // It stays the next one of its tenant.
@@ -417,6 +427,7 @@ mod tests {
     const PLAIN: Limits = Limits {
         max_in_flight: 16,
         has_plugins: false,
+        interval: None,
     };
 
     fn place(tenant: i32, subscription: i32) -> Place {

@@ -18,7 +18,7 @@ use super::deliver::{Courier, Item, Report};
 use super::handshake::is_handshake;
 use super::queue::{Bounds, Limits, Place, Queue, Turn, Waiting};
 use super::standing::{Standing, standing};
-use super::{MayStart, Recovered, Subscriptions};
+use super::{MayStart, Nodes, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::subscription::{State, Subscription};
@@ -39,6 +39,7 @@ pub(super) struct SchedulerParts {
     pub(super) subscriptions: Arc<dyn Subscriptions>,
     pub(super) courier: Arc<Courier>,
     pub(super) may_start: MayStart,
+    pub(super) nodes: Nodes,
     pub(super) recovered: Recovered,
     pub(super) bounds: Bounds,
     pub(super) stop: CancellationToken,
@@ -189,10 +190,15 @@ impl Scheduler {
             // What was sent away because the line moved slowly need not stay away.
             self.tasks.spawn((self.parts.recovered)(subscription));
         }
-        let Some(asked) = report.slow_down else {
+        let Some(pace) = self.queue.pace(subscription) else {
             return;
         };
-        pace.hold_back(now, asked);
+        if report.is_silent && pace.silent(now) {
+            info!(%subscription, "circuit opened: nobody answers there");
+        }
+        if let Some(asked) = report.slow_down {
+            pace.hold_back(now, asked);
+        }
         if pace.held_back_for(now) > PATIENCE {
             let late = self.queue.drain_line(subscription);
             self.park(subscription, late);
@@ -241,7 +247,8 @@ impl Scheduler {
     fn dispatch(&mut self) {
         while (self.parts.may_start)() {
             let subscriptions = &self.parts.subscriptions;
-            let limits = |id| limits(subscriptions.subscription(id).as_deref());
+            let nodes = (self.parts.nodes)();
+            let limits = |id| limits(subscriptions.subscription(id).as_deref(), nodes);
             match self.queue.next(Instant::now(), limits) {
                 None => return,
                 Some(Turn::Send(place, waiting)) => self.send(place, waiting),
@@ -335,15 +342,19 @@ fn max_in_flight(subscription: &Subscription) -> usize {
 }
 
 /// A subscription that takes no deliveries gets its turn at once, to be settled.
-fn limits(subscription: Option<&Subscription>) -> Limits {
+fn limits(subscription: Option<&Subscription>, nodes: u32) -> Limits {
     match subscription {
         Some(subscription) if subscription.state == State::Active => Limits {
             max_in_flight: max_in_flight(subscription),
             has_plugins: !subscription.plugins.is_empty(),
+            interval: subscription
+                .interval()
+                .map(|interval| interval * nodes.max(1)),
         },
         _ => Limits {
             max_in_flight: usize::MAX,
             has_plugins: false,
+            interval: None,
         },
     }
 }

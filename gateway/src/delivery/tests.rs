@@ -189,6 +189,7 @@ impl Bench {
                 transform: Arc::new(Plugins),
                 disable,
                 notify: Arc::new(|_, _| {}),
+                nodes: Arc::new(|| 1),
                 conclude: Arc::new(|_, _| async {}.boxed()),
                 may_start: Arc::new(|| true),
                 recovered: is_back,

@@ -221,6 +221,8 @@ pub struct BacktestUse {
     pub tenant_name: String,
     pub subscription: Option<SubscriptionId>,
     pub types: Vec<TypePattern>,
+    /// The subscription's filters: a JSON array.
+    pub filters: String,
     /// The plugins that see the event before, with what they are pinned to.
     pub before: Vec<(PluginUse, ComponentDigest)>,
     pub used: PluginUse,

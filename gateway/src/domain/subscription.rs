@@ -4,6 +4,7 @@
 //! business, how it is kept that of `store`.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,23 @@ pub enum Format {
     CloudEventsBinary,
 }
 
+/// Most deliveries in a span of time, over all nodes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// 1 s to 1 h.
+    pub per: Duration,
+    /// 1 to 100,000.
+    pub max: NonZeroU32,
+}
+
+impl RateLimit {
+    /// Time from one delivery to the next.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        self.per / self.max.get()
+    }
+}
+
 /// How hard, how fast and in what form a subscription is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryPolicy {
@@ -127,6 +145,7 @@ pub struct DeliveryPolicy {
     pub timeout: Duration,
     /// Requests in flight at once from one node. 1 to 256.
     pub max_in_flight: u16,
+    pub rate_limit: Option<RateLimit>,
     /// Sent with every delivery.
     pub headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -145,8 +164,20 @@ impl Default for DeliveryPolicy {
             retry_schedule: None,
             timeout: Self::DEFAULT_TIMEOUT,
             max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            rate_limit: None,
             headers: Vec::new(),
         }
+    }
+}
+
+impl Subscription {
+    /// Time from one delivery to the next: the longer of what its owner and what its receiver ask
+    /// for.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        let own = self.policy.rate_limit.map(RateLimit::interval);
+        let allowed = self.allowed_rate.filter(|rate| *rate > 0);
+        own.max(allowed.map(|rate| Duration::from_secs(60) / rate))
     }
 }
 

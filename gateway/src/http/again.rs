@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::caller::{Subscriber, bound, scope};
-use super::fields::{Fields, MISSING, range, rate, read_form, states, states_of};
+use super::fields::{Fields, range, rate, read_form, states, states_of};
 use super::input::{Id, JsonBody};
 use super::jobs::JobView;
 use super::problem::{Kind, Problem, ProblemBody};
@@ -119,9 +119,10 @@ pub async fn replay(
             event: None,
             range: spec.range,
             states: None,
+            missing_of: api.store().catalog().subscription(id),
         };
         let is_aside = spec.target_url.is_some();
-        return counted(&api, &[query], (&spec.states, is_aside), Some(&record)).await;
+        return counted(&api, &[query], (&spec.states, is_aside)).await;
     }
     if spec.target_url.is_none() {
         must_serve(&record)?;
@@ -202,9 +203,10 @@ pub async fn retry_many(
             event: spec.event,
             range: spec.range.clone(),
             states: Some(spec.states.clone()),
+            missing_of: None,
         };
         let queries: Vec<AgainQuery> = spec.tenants.iter().map(query).collect();
-        return counted(&api, &queries, (&spec.states, false), None).await;
+        return counted(&api, &queries, (&spec.states, false)).await;
     }
     started(&api, tenant, JobSpec::Retry(spec)).await
 }
@@ -214,7 +216,6 @@ async fn counted(
     api: &Api,
     queries: &[AgainQuery],
     (states, is_aside): (&[String], bool),
-    replayed: Option<&Record>,
 ) -> Result<Answer, Problem> {
     let begun = Instant::now();
     let mut view = CountView {
@@ -230,21 +231,10 @@ async fn counted(
                 break 'all;
             }
             let page = api.store().again_page(query, after).await?;
-            for found in &page.found {
-                let state = match (&found.delivery, replayed) {
-                    (Some((_, state)), _) => state.as_str(),
-                    (None, Some(record)) => {
-                        let mut patterns = record.wish.event_types.iter();
-                        if !patterns.any(|pattern| pattern.matches(&found.event_type)) {
-                            continue;
-                        }
-                        MISSING
-                    }
-                    (None, None) => continue,
-                };
-                let is_left_alone = state == "pending" && !is_aside;
-                if states.iter().any(|wanted| wanted == state) && !is_left_alone {
-                    *view.counts.entry(state.to_owned()).or_default() += 1;
+            for found in page.found {
+                let is_left_alone = found.state == "pending" && !is_aside;
+                if states.contains(&found.state) && !is_left_alone {
+                    *view.counts.entry(found.state).or_default() += 1;
                     view.total += 1;
                 }
             }

@@ -280,6 +280,7 @@ impl Asking<'_> {
             tenant_name: subscription.tenant_name.to_string(),
             subscription: Some(subscription.id),
             types: subscription.event_types.clone(),
+            filters: subscription.filters.as_json().to_owned(),
             before: pinned.collect::<Result<_, _>>()?,
             used: from_here[0].clone(),
         })
@@ -331,6 +332,7 @@ impl Asking<'_> {
                 .to_string(),
             subscription: None,
             types,
+            filters: "[]".to_owned(),
             before: Vec::new(),
             used: PluginUse {
                 name: self.plugin.name.clone(),

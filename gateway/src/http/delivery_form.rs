@@ -1,6 +1,7 @@
 //! How deliveries are to be made, as subscribers write it, and the rules that it obeys.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use crate::domain::duration::parse_duration;
 use crate::domain::headers;
 use crate::domain::retry::RetrySchedule;
 use crate::domain::secret::Scheme;
-use crate::domain::subscription::{DeliveryPolicy, Format};
+use crate::domain::subscription::{DeliveryPolicy, Format, RateLimit};
 
 /// How deliveries are made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -36,6 +37,9 @@ pub struct DeliveryForm {
     /// 1 to 256.
     #[schema(value_type = Option<u16>)]
     max_in_flight: Option<Value>,
+    /// At most so many in so long, over all nodes together.
+    #[schema(value_type = Option<RateLimitForm>)]
+    rate_limit: Option<Value>,
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     headers: Option<Value>,
     /// What later versions have; here only the defaults.
@@ -44,14 +48,27 @@ pub struct DeliveryForm {
     later: BTreeMap<String, Value>,
 }
 
+/// Most deliveries in a span of time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitForm {
+    /// 1s to 1h.
+    #[schema(example = "1s")]
+    per: String,
+    /// 1 to 100,000.
+    max: u32,
+    /// Later: must be false. Each of N nodes sends at most an Nth.
+    #[serde(default)]
+    exact: bool,
+}
+
 /// Fields of later versions, and the value that says "without".
-fn defaults_of_later() -> [(&'static str, Value); 8] {
+fn defaults_of_later() -> [(&'static str, Value); 7] {
     [
         ("ordering", json!("none")),
         ("on_blocked", json!({"until": "dead"})),
         ("debounce", Value::Null),
         ("batch", Value::Null),
-        ("rate_limit", Value::Null),
         ("auth", Value::Null),
         ("ca_pem", Value::Null),
         ("mtls", Value::Null),
@@ -87,6 +104,7 @@ impl DeliveryForm {
             retry_schedule: check.retry_schedule(self.retry_schedule),
             timeout,
             max_in_flight,
+            rate_limit: check.rate_limit(self.rate_limit),
             headers: check.headers(self.headers),
         }
     }
@@ -110,6 +128,29 @@ impl Check {
         let waits = texts?.iter().map(|text| parse_duration(text)).collect();
         let waits: Vec<Duration> = self.parsed(pointer, waits)?;
         self.parsed(pointer, RetrySchedule::new(waits))
+    }
+
+    fn rate_limit(&mut self, value: Option<Value>) -> Option<RateLimit> {
+        const MAX: u32 = 100_000;
+        let pointer = "/delivery/rate_limit";
+        let value = value.filter(|value| !value.is_null())?;
+        let form: RateLimitForm = self.parsed(pointer, serde_json::from_value(value))?;
+        if form.exact {
+            let detail = "is not in this version; each node keeps its share of the limit";
+            self.error(&format!("{pointer}/exact"), detail);
+        }
+        let per = self.parsed(&format!("{pointer}/per"), parse_duration(&form.per))?;
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&per) {
+            self.error(&format!("{pointer}/per"), "must be from 1s to 1h");
+        }
+        let max = NonZeroU32::new(form.max).filter(|max| max.get() <= MAX);
+        if max.is_none() {
+            self.error(
+                &format!("{pointer}/max"),
+                format!("must be from 1 to {MAX}"),
+            );
+        }
+        max.map(|max| RateLimit { per, max })
     }
 
     fn headers(&mut self, value: Option<Value>) -> Vec<(Box<str>, Box<str>)> {

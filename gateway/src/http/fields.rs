@@ -8,13 +8,12 @@ use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::job::EventRange;
 use crate::domain::pattern::TypePattern;
+use crate::store::again::MISSING;
 use crate::store::deliveries::DeliveryState;
 
 /// Deliveries a second where no rate is given.
 const DEFAULT_RATE: u32 = 1000;
 const MAX_RATE: u32 = 10_000;
-/// Events that match a subscription and have no delivery to it.
-pub(super) const MISSING: &str = "missing";
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Collects what is wrong with a form, so that it is told at once.

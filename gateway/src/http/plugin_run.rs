@@ -140,8 +140,8 @@ impl RunForm {
                 }
             }
             (None, Some(earlier), Some(later), None) => Shown::Pair {
-                earlier: reader.event(&earlier)?,
-                later: reader.event(&later)?,
+                earlier: Box::new(reader.event(&earlier)?),
+                later: Box::new(reader.event(&later)?),
             },
             (None, None, None, Some(request)) => Shown::Request(request.read(reader.now)?),
             _ => {

@@ -323,6 +323,21 @@ mod tests {
                 "#/delivery/headers",
             ),
             (
+                with("delivery", json!({"rate_limit": {"per": "1s", "max": 0}})),
+                "#/delivery/rate_limit/max",
+            ),
+            (
+                with("delivery", json!({"rate_limit": {"per": "1ms", "max": 5}})),
+                "#/delivery/rate_limit/per",
+            ),
+            (
+                with(
+                    "delivery",
+                    json!({"rate_limit": {"per": "1s", "max": 5, "exact": true}}),
+                ),
+                "#/delivery/rate_limit/exact",
+            ),
+            (
                 with("delivery", json!({"max_in_flight": 0})),
                 "#/delivery/max_in_flight",
             ),

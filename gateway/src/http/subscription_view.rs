@@ -14,7 +14,7 @@ use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
 use crate::domain::secret::Scheme;
-use crate::domain::subscription::{DeliveryPolicy, Format, State};
+use crate::domain::subscription::{DeliveryPolicy, Format, RateLimit, State};
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::store::subscriptions::{Record, Wish};
@@ -66,8 +66,25 @@ pub struct DeliveryPolicyView {
     retry_schedule: Option<Vec<String>>,
     timeout: String,
     max_in_flight: u16,
+    rate_limit: Option<RateLimitView>,
     #[schema(value_type = std::collections::HashMap<String, String>)]
     headers: BTreeMap<Box<str>, Box<str>>,
+}
+
+/// Most deliveries in a span of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RateLimitView {
+    per: String,
+    max: u32,
+}
+
+impl From<RateLimit> for RateLimitView {
+    fn from(limit: RateLimit) -> Self {
+        Self {
+            per: format_duration(limit.per),
+            max: limit.max.get(),
+        }
+    }
 }
 
 /// A subscription after a change.
@@ -114,6 +131,7 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
             retry_schedule: policy.retry_schedule.map(waits),
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
+            rate_limit: policy.rate_limit.map(RateLimitView::from),
             headers: policy.headers.into_iter().collect(),
         }
     }

@@ -20,7 +20,7 @@ use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetUrl;
 use crate::log::{park_again, release_missed};
 use crate::store::StoreError;
-use crate::store::again::{AgainQuery, Found};
+use crate::store::again::{AgainQuery, Found, MISSING};
 use crate::store::job_lease::{JobLease, JobStep, LeasedJob};
 
 /// Deliveries of one transaction.
@@ -80,25 +80,12 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// The delivery that is to be made again, and the state it is counted under.
+    /// The delivery that is to be made again, and the state it is counted under. What waits or is
+    /// under way will be delivered anyway; on the side it may go as well.
     fn wants(&self, found: &Found) -> Option<(DeliveryId, String)> {
-        if let (Some(id), Some((_, state))) = (found.id(), &found.delivery) {
-            // What waits or is under way will be delivered anyway; on the side it may go as well.
-            let is_left_alone = state == "pending" && self.target.is_none();
-            let is_wanted = self.states.contains(state) && !is_left_alone;
-            return is_wanted.then(|| (id, state.clone()));
-        }
-        let subscription = self.subscription.as_ref()?;
-        let is_wanted = self.states.iter().any(|state| state == "missing")
-            && subscription
-                .event_types
-                .iter()
-                .any(|pattern| pattern.matches(&found.event_type));
-        let id = DeliveryId {
-            event: found.event,
-            subscription: subscription.id,
-        };
-        is_wanted.then(|| (id, "missing".to_owned()))
+        let is_left_alone = found.state == "pending" && self.target.is_none();
+        let is_wanted = self.states.contains(&found.state) && !is_left_alone;
+        is_wanted.then(|| (found.id, found.state.clone()))
     }
 }
 
@@ -121,6 +108,11 @@ impl Jobs {
                 event: None,
                 range: spec.range.clone(),
                 states: None,
+                missing_of: spec
+                    .states
+                    .iter()
+                    .any(|state| state == MISSING)
+                    .then(|| subscription.clone()),
             }],
             states: &spec.states,
             rate: spec.rate,
@@ -137,6 +129,7 @@ impl Jobs {
             event: spec.event,
             range: spec.range.clone(),
             states: Some(spec.states.clone()),
+            missing_of: None,
         };
         let order = Order {
             queries: spec.tenants.iter().map(query).collect(),

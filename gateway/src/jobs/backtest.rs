@@ -30,7 +30,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 #[serde(default)]
 struct Progress {
     uses_done: usize,
-    /// Events of the present use so far, and the last of them.
+    /// Events of the present use so far, and the last that was read.
     seen: u32,
     before: Option<EventId>,
     /// Milliseconds of work, of all nodes that had a part in it.
@@ -95,13 +95,14 @@ impl Jobs {
                 break;
             }
             progress.before = Some(last.id);
-            progress.seen += u32::try_from(page.len()).unwrap_or(u32::MAX);
+            let events = backtest.wanted(std::mem::take(&mut page));
+            progress.seen += u32::try_from(events.len()).unwrap_or(u32::MAX);
             // The next page is read while this one is worked through.
             let next = {
                 let ahead = progress.clone_position();
                 let (next, ()) = tokio::join!(
                     self.page((spec, of), &ahead),
-                    backtest.run(std::mem::take(&mut page), &mut progress.tally),
+                    backtest.run(events, &mut progress.tally),
                 );
                 next?
             };

@@ -17,11 +17,14 @@ use super::passage::Passage;
 use super::pinned::{Account, BATCH_EVENTS, Pinned, pass};
 use super::registry::Unresolved;
 use crate::domain::event::Event;
+use crate::domain::filter::Filters;
 use crate::domain::ids::{EventId, SubscriptionId};
 use crate::domain::job::{BacktestSpec, BacktestUse};
+use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginName;
 use crate::domain::prepared::PipelineResult;
 use crate::domain::tenant::TenantName;
+use crate::store::again::wants;
 
 /// No tenant can be called so.
 const QUEUE: &str = "backtest of stored events";
@@ -41,6 +44,8 @@ pub struct BacktestError {
 #[derive(Debug)]
 pub struct Backtest {
     account: Account,
+    /// None: every event that is handed in.
+    wish: Option<(Vec<TypePattern>, Filters)>,
     tenant: TenantName,
     before: Vec<Pinned>,
     baseline: Pinned,
@@ -69,7 +74,9 @@ impl Plugins {
             let pinned = Pinned::load(&self.registry, of.used.clone(), digest).await;
             pinned.map_err(refuse(&of.used.name))
         };
+        let filters = Filters::parse(&of.filters).unwrap_or_default();
         Ok(Backtest {
+            wish: of.subscription.map(|_| (of.types.clone(), filters)),
             account: Account {
                 registry: self.registry.clone(),
                 claims,
@@ -92,6 +99,15 @@ impl Backtest {
     #[must_use]
     pub fn sizes(&self) -> (usize, usize) {
         (self.baseline.size_bytes(), self.candidate.size_bytes())
+    }
+
+    /// Those that the subscription gets.
+    #[must_use]
+    pub fn wanted(&self, mut events: Vec<Event>) -> Vec<Event> {
+        if let Some((patterns, filters)) = &self.wish {
+            events.retain(|event| wants(patterns, filters, event));
+        }
+        events
     }
 
     /// Compares the two versions over `events` and adds what differs to `tally`.

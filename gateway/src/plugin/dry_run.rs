@@ -36,7 +36,10 @@ pub enum Shown {
     /// Asked only what to make of the event.
     ToTransform(Event),
     /// To be folded into one.
-    Pair { earlier: Event, later: Event },
+    Pair {
+        earlier: Box<Event>,
+        later: Box<Event>,
+    },
     /// As if it had arrived at a source's address.
     Request(GuestRequest),
 }
@@ -114,8 +117,8 @@ fn question(shown: Shown, tenant: &TenantName) -> Question {
         Shown::ToFilter(event) => Question::Filter(guest(event)),
         Shown::ToTransform(event) => Question::Transform(guest(event)),
         Shown::Pair { earlier, later } => Question::Fold {
-            earlier: guest(earlier),
-            later: guest(later),
+            earlier: guest(*earlier),
+            later: guest(*later),
         },
         Shown::Request(request) => Question::Receive(request),
     }

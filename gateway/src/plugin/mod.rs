@@ -29,16 +29,15 @@ use tracing::{error, warn};
 
 use crate::domain::clock::Clock;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::plugin::PluginOwner;
 use crate::store::Store;
 use crate::store::catalog::Catalog;
-use crate::store::plugins::{Activation, PluginKey, PluginStoreError};
+use crate::store::plugins::{PluginKey, PluginStoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub use pipeline::Pipeline;
 
 use claim::ClaimSigner;
-use publish::{Publication, PublishError};
+use publish::PublishError;
 use records::Records;
 use registry::Registry;
 
@@ -127,22 +126,21 @@ impl Plugins {
 
     /// Offers the plugins inside the binary to the database. A version that it has been offered
     /// before, by this node or another, is no news; so nodes of different releases do not fight.
+    ///
+    /// None is compiled here, so that nobody waits for plugins that nobody uses: code is made
+    /// when a subscription first wants it.
     pub async fn install_shipped(&self) {
         for plugin in shipped::shipped() {
-            let publication = Publication {
-                key: PluginKey {
-                    tenant: Catalog::SHARED,
-                    name: plugin
-                        .name
-                        .parse()
-                        .expect("shipped plugins have valid names"),
-                },
-                owner: PluginOwner::Binary,
-                component: bytes::Bytes::from_static(plugin.bytes),
-                activation: Activation::IfNew,
+            let key = PluginKey {
+                tenant: Catalog::SHARED,
+                name: plugin
+                    .name
+                    .parse()
+                    .expect("shipped plugins have valid names"),
             };
-            match self.publish(publication).await {
-                Ok(_) => {}
+            let component = bytes::Bytes::from_static(plugin.bytes);
+            match self.offer(key, component).await {
+                Ok(()) => {}
                 Err(PublishError::Store(PluginStoreError::Owned(owner))) => warn!(
                     plugin.name,
                     plugin.owner = owner.as_str(),

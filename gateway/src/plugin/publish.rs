@@ -114,6 +114,32 @@ impl Plugins {
         })
     }
 
+    /// Takes a component of the binary's own on the checks that need no compiler; it meets the
+    /// others when it is first wanted.
+    pub(super) async fn offer(&self, key: PluginKey, bytes: Bytes) -> Result<(), PublishError> {
+        let inspected = self
+            .registry
+            .host()
+            .inspect(bytes.clone())
+            .await
+            .map_err(|refused| PublishError::Refused(Box::new(refused)))?;
+        let exports = inspected.exports.iter();
+        let component = Component {
+            digest: ComponentDigest(*inspected.digest.as_bytes()),
+            bytes,
+            exports: exports.map(|export| export.as_str().to_owned()).collect(),
+            imports: inspected.imports,
+        };
+        let put = self
+            .store
+            .put_plugin(&key, PluginOwner::Binary, &component, Activation::IfNew)
+            .await?;
+        if let Some(version) = put.config {
+            self.spread(&key, version).await;
+        }
+        Ok(())
+    }
+
     /// Switches to a stored version, on every node.
     ///
     /// # Errors

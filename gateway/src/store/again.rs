@@ -4,16 +4,24 @@
 //! Only reads, a page of events at a time, oldest first, so that a job of a million deliveries is
 //! never one statement. Parking what was found is the log's.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
 use super::events::regex;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
+use crate::domain::event::Event;
+use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::{DeliveryId, EventId, LaneId, SubscriptionId, TenantId};
 use crate::domain::job::EventRange;
+use crate::domain::pattern::TypePattern;
+use crate::domain::subscription::Subscription;
 
 /// Events of one page.
 pub const PAGE_EVENTS: u16 = 500;
+/// State of a delivery that never was, though the subscription wants the event.
+pub const MISSING: &str = "missing";
 
 /// Which deliveries of one tenant are looked for.
 #[derive(Clone, Debug)]
@@ -22,19 +30,18 @@ pub struct AgainQuery {
     pub subscription: Option<SubscriptionId>,
     pub event: Option<EventId>,
     pub range: EventRange,
-    /// Only deliveries in these states; none also finds events without a delivery.
+    /// Only deliveries in these states; none means any.
     pub states: Option<Vec<String>>,
+    /// Also finds events that this one wants and has no delivery of.
+    pub missing_of: Option<Arc<Subscription>>,
 }
 
-/// A delivery that was found, or an event without one.
+/// A delivery that was found, or one that never was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub event: EventId,
-    pub event_type: String,
-    /// The delivery's subscription and state.
-    pub delivery: Option<(SubscriptionId, String)>,
-    /// It waits in a row of its own.
-    pub is_parked: bool,
+    pub id: DeliveryId,
+    /// As the API names states, or [`MISSING`].
+    pub state: String,
 }
 
 /// One page: what was found, and where the next one begins.
@@ -45,14 +52,14 @@ pub struct AgainPage {
     pub next: Option<EventId>,
 }
 
-impl Found {
-    #[must_use]
-    pub fn id(&self) -> Option<DeliveryId> {
-        self.delivery.as_ref().map(|(subscription, _)| DeliveryId {
-            event: self.event,
-            subscription: *subscription,
-        })
-    }
+/// Whether a subscription with these patterns and filters gets an event.
+#[must_use]
+pub fn wants(patterns: &[TypePattern], filters: &Filters, event: &Event) -> bool {
+    let is_of_type = patterns
+        .iter()
+        .any(|pattern| pattern.wants(&event.event_type));
+    let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
+    is_of_type && filters.hold(&candidate)
 }
 
 /// First id that may exist at an instant.
@@ -80,10 +87,9 @@ impl Store {
                    and ($5::bigint is null or e.id = $5)
                  order by e.id limit $6)
                select p.id as "event!", p.event_type as "event_type!",
-                 d.subscription_id as "subscription?", d.state as "state?",
-                 d.park_reason is not null as "is_parked!"
+                 d.subscription_id as "subscription?", d.state as "state?"
                from page p left join lateral (
-                 select v.subscription_id, v.state, v.park_reason from delivery v
+                 select v.subscription_id, v.state from delivery v
                  where v.lane = p.lane and v.event_id = p.id
                    and ($7::int is null or v.subscription_id = $7)
                    and ($8::text[] is null or v.state = any($8))) d on true
@@ -99,22 +105,62 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let found: Vec<Found> = rows
-            .into_iter()
-            .map(|row| Found {
-                event: EventId::new(row.event),
-                event_type: row.event_type,
-                delivery: row.subscription.map(SubscriptionId::new).zip(row.state),
-                is_parked: row.is_parked,
-            })
-            .collect();
-        let mut events: Vec<EventId> = found.iter().map(|one| one.event).collect();
-        events.dedup();
-        let is_last = events.len() < usize::from(PAGE_EVENTS);
+        let (mut events, mut found) = (0_u16, Vec::new());
+        let (mut last, mut lonely) = (None, Vec::new());
+        for row in rows {
+            let event = EventId::new(row.event);
+            if last != Some(event) {
+                events += 1;
+                last = Some(event);
+            }
+            match row.subscription.map(SubscriptionId::new).zip(row.state) {
+                Some((subscription, state)) => {
+                    let id = DeliveryId {
+                        event,
+                        subscription,
+                    };
+                    found.push(Found { id, state });
+                }
+                None => lonely.push((event, row.event_type)),
+            }
+        }
+        if let Some(subscription) = &wanted.missing_of {
+            let missing = self.missing(subscription, &lonely).await?;
+            found.extend(missing.into_iter().map(|id| Found {
+                id,
+                state: MISSING.to_owned(),
+            }));
+            found.sort_by_key(|one| one.id);
+        }
+        let is_last = events < PAGE_EVENTS;
         Ok(AgainPage {
-            next: events.last().copied().filter(|_| !is_last),
+            next: last.filter(|_| !is_last),
             found,
         })
+    }
+
+    /// Those of `events` that `subscription` wants.
+    async fn missing(
+        &self,
+        subscription: &Subscription,
+        events: &[(EventId, String)],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let patterns = &subscription.event_types;
+        let of_type = |of: &str| patterns.iter().any(|pattern| pattern.wants(of));
+        let events = events.iter().filter(|(_, of)| of_type(of));
+        let mut ids: Vec<EventId> = events.map(|(event, _)| *event).collect();
+        if !subscription.filters.is_empty() {
+            let events = self.stored_events(&ids).await?;
+            let held = events
+                .iter()
+                .filter(|event| wants(patterns, &subscription.filters, event));
+            ids = held.map(|event| event.id).collect();
+        }
+        let delivery = |event| DeliveryId {
+            event,
+            subscription: subscription.id,
+        };
+        Ok(ids.into_iter().map(delivery).collect())
     }
 
     /// All tenants, oldest first.

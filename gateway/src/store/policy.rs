@@ -1,13 +1,14 @@
 //! How a subscription's delivery policy is kept: JSON with units in its names, apart from the
 //! API's spelling, so that either can change without the other.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::retry::RetrySchedule;
 use crate::domain::secret::Scheme;
-use crate::domain::subscription::{DeliveryPolicy, Format};
+use crate::domain::subscription::{DeliveryPolicy, Format, RateLimit};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,6 +22,9 @@ struct StoredPolicy {
     timeout_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<u16>,
+    /// Milliseconds, and how many in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<(u64, NonZeroU32)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -37,6 +41,7 @@ pub(super) fn to_stored(policy: &DeliveryPolicy) -> String {
             .map(|schedule| schedule.waits().iter().copied().map(ms).collect()),
         timeout_ms: Some(ms(policy.timeout)),
         max_in_flight: Some(policy.max_in_flight),
+        rate_limit: policy.rate_limit.map(|limit| (ms(limit.per), limit.max)),
         headers: policy.headers.clone(),
     };
     serde_json::to_string(&stored).expect("a policy is plain data")
@@ -59,6 +64,10 @@ pub(super) fn from_stored(text: &str) -> Result<DeliveryPolicy, String> {
             .timeout_ms
             .map_or(defaults.timeout, Duration::from_millis),
         max_in_flight: stored.max_in_flight.unwrap_or(defaults.max_in_flight),
+        rate_limit: stored.rate_limit.map(|(per_ms, max)| RateLimit {
+            per: Duration::from_millis(per_ms),
+            max,
+        }),
         headers: stored.headers,
     })
 }
@@ -76,6 +85,10 @@ mod tests {
             retry_schedule: Some(RetrySchedule::new(vec![Duration::from_secs(5)]).unwrap()),
             timeout: Duration::from_secs(3),
             max_in_flight: 4,
+            rate_limit: Some(RateLimit {
+                per: Duration::from_secs(2),
+                max: NonZeroU32::new(7).unwrap(),
+            }),
             headers: vec![("x-team".into(), "ops".into())],
         };
         assert_eq!(from_stored(&to_stored(&policy)), Ok(policy));

@@ -62,6 +62,27 @@ impl Store {
         row.map(Row::read).transpose()
     }
 
+    /// Those of `ids` that are there, in no order.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn stored_events(&self, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
+        let lanes: Vec<i16> = ids.iter().map(|id| id.lane().get()).collect();
+        let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+        let rows = sqlx::query_as!(
+            Row,
+            r#"select e.id as "id!", e.tenant_id as "tenant_id!", e.event_type as "event_type!",
+                 e.encoding as "encoding!", e.attributes as "attributes!", e.payload as "payload!"
+               from unnest($1::smallint[], $2::bigint[]) as w (lane, id)
+               join event e on e.lane = w.lane and e.id = w.id and e.erased_at is null"#,
+            &lanes,
+            &ids
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
     /// The newest `limit` events of `range` that are older than `before`.
     ///
     /// # Errors

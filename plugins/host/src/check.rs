@@ -43,6 +43,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub const ALL: [Self; 15] = [
+        Self::TooLarge,
+        Self::Precompiled,
+        Self::NotAComponent,
+        Self::Malformed,
+        Self::OverLimits,
+        Self::Imports,
+        Self::Exports,
+        Self::CompileInvalid,
+        Self::CompileTimeout,
+        Self::CompileMemory,
+        Self::CompileCrash,
+        Self::ArtefactTooLarge,
+        Self::NotLoadable,
+        Self::Instantiation,
+        Self::Unavailable,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too-large",

@@ -119,13 +119,13 @@ fn compile(worker: &CompileWorker, limits: &Limits, task: &Task) -> Result<Trust
         let order = Order {
             metering: task.metering,
             effort,
-            cpu_time: limits.compile_cpu_time,
+            cpu_time: limits.compile_cpu_time * task.metering.growth(),
             memory_bytes: limits.max_compile_memory_bytes,
             parent_id: std::process::id(),
         };
         let limits = ChildLimits {
-            wall_time: limits.compile_time,
-            max_artefact_bytes: limits.max_artefact_bytes,
+            wall_time: limits.compile_time * task.metering.growth(),
+            max_artefact_bytes: task.metering.max_artefact_bytes(limits),
         };
         child::compile(worker, order, &task.component, limits)
     };

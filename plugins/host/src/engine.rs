@@ -51,6 +51,25 @@ pub(crate) enum Metering {
     TimeAndFuel,
 }
 
+impl Metering {
+    /// How much more time to compile and room for machine code than the limits give:
+    /// counting adds instructions to every block, and CPython's code grows from 33 MB
+    /// to over 64 MiB by it. Only trials count.
+    pub(crate) fn growth(self) -> u32 {
+        match self {
+            Self::Time => 1,
+            Self::TimeAndFuel => 2,
+        }
+    }
+
+    /// The bound on a component's machine code.
+    pub(crate) fn max_artefact_bytes(self, limits: &Limits) -> usize {
+        limits
+            .max_artefact_bytes
+            .saturating_mul(self.growth() as usize)
+    }
+}
+
 /// How much the compiler tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
@@ -74,7 +93,9 @@ pub(crate) fn base_config(metering: Metering) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // The engine's own glue between the parts of a component has several memories, as
+        // QuickJS needs; a plugin's modules that have are refused before any compile.
+        .wasm_multi_memory(true)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .wasm_relaxed_simd(false)

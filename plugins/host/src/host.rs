@@ -3,6 +3,8 @@
 use crate::cache::ArtefactCache;
 use crate::check::{CheckReport, Refused};
 use crate::compile::{CompileWorker, Compiler};
+use crate::contract::Export;
+use crate::digest::Digest;
 use crate::engine::{Metering, PoolSize, base_config, running_engine};
 use crate::event::{BatchJob, FoldJob, GuestEvent, ReceiveJob};
 use crate::limits::Limits;
@@ -55,6 +57,16 @@ pub struct Prepared {
     /// Zero where the machine code was cached.
     pub compile_time: Duration,
     pub size_bytes: usize,
+}
+
+/// What a look at a component tells, before it is compiled.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    pub digest: Digest,
+    /// What the contract lets the host ask of it.
+    pub exports: Vec<Export>,
+    /// Names of its imports, escaped.
+    pub imports: Vec<String>,
 }
 
 /// Runs plugins. Clones are the same host; it stops with the last one.

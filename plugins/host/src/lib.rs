@@ -48,7 +48,7 @@ pub use contract::{CONTRACT_VERSION, Export};
 pub use digest::{Digest, InvalidDigest};
 pub use engine::PoolSize;
 pub use event::{BatchJob, DataUrls, FoldJob, GuestEvent, GuestRequest, ReceiveJob, no_data_urls};
-pub use host::{HostConfig, HostError, PluginHost, Prepared};
+pub use host::{HostConfig, HostError, Inspected, PluginHost, Prepared};
 pub use limits::Limits;
 pub use load::{LoadedPlugin, Resources};
 pub use report::{

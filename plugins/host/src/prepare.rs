@@ -7,7 +7,7 @@ use crate::cache::{ArtefactName, Lookup};
 use crate::check::{CheckReport, Fault, Refusal, Refused};
 use crate::digest::Digest;
 use crate::engine::{Metering, fingerprint};
-use crate::host::{PluginHost, Prepared};
+use crate::host::{Inspected, PluginHost, Prepared};
 use crate::instance::{LiveInstance, Surroundings};
 use crate::load::{Identity, LoadedPlugin, TrustedArtefact, load};
 use crate::precheck::{Interfaces, precheck};
@@ -24,17 +24,7 @@ impl PluginHost {
         component: Bytes,
         metering: Metering,
     ) -> Result<Prepared, Refused> {
-        let mut report = CheckReport::default();
-        let (identity, mut report) = {
-            let (host, component) = (self.clone(), component.clone());
-            let checked = tokio::task::spawn_blocking(move || {
-                let interfaces = precheck(&component, &host.inner.limits, &mut report)?;
-                Ok((identity_of(&component, interfaces), report))
-            });
-            checked
-                .await
-                .unwrap_or_else(|_| Err(CheckReport::default().refuse("read", crashed_reader())))?
-        };
+        let (identity, mut report) = self.read(component.clone()).await?;
         let size_bytes = identity.size_bytes;
         let started_at = Instant::now();
         let (artefact, is_cached) = self
@@ -56,6 +46,36 @@ impl PluginHost {
         })
     }
 
+    async fn read(&self, component: Bytes) -> Result<(Identity, CheckReport), Refused> {
+        let host = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let mut report = CheckReport::default();
+            let interfaces = precheck(&component, &host.inner.limits, &mut report)?;
+            Ok((identity_of(&component, interfaces), report))
+        });
+        checked
+            .await
+            .unwrap_or_else(|_| Err(CheckReport::default().refuse("read", crashed_reader())))
+    }
+
+    /// The checks that need no compiler, and what they found: milliseconds. Who takes a
+    /// component on these alone meets the others when it is prepared.
+    ///
+    /// # Errors
+    /// The first check that failed, with the report of all before it.
+    pub async fn inspect(&self, component: Bytes) -> Result<Inspected, Refused> {
+        let (identity, _) = self.read(component).await?;
+        let Identity {
+            digest, interfaces, ..
+        } = identity;
+        let exports = interfaces.exports.into_iter();
+        Ok(Inspected {
+            digest,
+            exports: exports.map(|(export, _)| export).collect(),
+            imports: interfaces.imports,
+        })
+    }
+
     /// Machine code from the cache, else from a worker.
     async fn artefact(
         &self,
@@ -71,7 +91,11 @@ impl PluginHost {
             fingerprint: fingerprint(engine),
         };
         match self
-            .blocking(move |inner| inner.cache.load(name, inner.limits.max_artefact_bytes))
+            .blocking(move |inner| {
+                inner
+                    .cache
+                    .load(name, metering.max_artefact_bytes(&inner.limits))
+            })
             .await
         {
             Some(Lookup::Hit(artefact)) => {

@@ -13,14 +13,14 @@ use crate::{BuildError, Component, Options, Project, contract, rust};
 const TARGET: &str = "--target=wasm32-unknown-unknown";
 
 /// For clang: code for a machine without an operating system, with the wasm features that
-/// Hookgate allows and C can use.
+/// Hookgate allows and C can use. Of headers there are the compiler's own, such as `stdint.h`.
 const COMPILE: [&str; 9] = [
     TARGET,
     "-std=c11",
     "-Os",
     "-c",
     "-ffreestanding",
-    "-nostdinc",
+    "-nostdlibinc",
     "-mbulk-memory",
     "-Wall",
     "-Wextra",
@@ -151,7 +151,6 @@ impl Compiler {
         clang
             .args(COMPILE)
             .arg(format!("-ffile-prefix-map={}=.", project.dir.display()))
-            .arg(format!("-I{}", resource_headers(&self.clang).display()))
             .arg("-o")
             .arg(object)
             .arg(source)
@@ -196,14 +195,4 @@ fn knows_wasm(clang: &Path) -> bool {
         .args([TARGET, "-c", "-x", "c", "/dev/null", "-o", "/dev/null"])
         .output()
         .is_ok_and(|it| it.status.success())
-}
-
-/// `stdint.h`, `stddef.h` and `stdbool.h` come with the compiler.
-fn resource_headers(clang: &Path) -> PathBuf {
-    let dir = Command::new(clang)
-        .arg("-print-resource-dir")
-        .output()
-        .map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
-        .unwrap_or_default();
-    PathBuf::from(dir).join("include")
 }

@@ -9,64 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::pip::{self, PYTHON};
 use crate::tools::last_line;
-use crate::{BuildError, Export, Options, Project, contract};
-
-/// The SDK, for projects that bring none of their own.
-const SDK: [(&str, &str); 14] = [
-    (
-        "__init__.py",
-        include_str!("../../sdk/python/hookgate/__init__.py"),
-    ),
-    (
-        "_component.py",
-        include_str!("../../sdk/python/hookgate/_component.py"),
-    ),
-    (
-        "_config.py",
-        include_str!("../../sdk/python/hookgate/_config.py"),
-    ),
-    (
-        "_event.py",
-        include_str!("../../sdk/python/hookgate/_event.py"),
-    ),
-    (
-        "_failure.py",
-        include_str!("../../sdk/python/hookgate/_failure.py"),
-    ),
-    (
-        "_host.py",
-        include_str!("../../sdk/python/hookgate/_host.py"),
-    ),
-    (
-        "_json.py",
-        include_str!("../../sdk/python/hookgate/_json.py"),
-    ),
-    (
-        "_plugin.py",
-        include_str!("../../sdk/python/hookgate/_plugin.py"),
-    ),
-    (
-        "_receiver.py",
-        include_str!("../../sdk/python/hookgate/_receiver.py"),
-    ),
-    (
-        "_sandbox.py",
-        include_str!("../../sdk/python/hookgate/_sandbox.py"),
-    ),
-    (
-        "_trace.py",
-        include_str!("../../sdk/python/hookgate/_trace.py"),
-    ),
-    (
-        "_verdict.py",
-        include_str!("../../sdk/python/hookgate/_verdict.py"),
-    ),
-    ("log.py", include_str!("../../sdk/python/hookgate/log.py")),
-    (
-        "testing.py",
-        include_str!("../../sdk/python/hookgate/testing.py"),
-    ),
-];
+use crate::{BuildError, Export, Language, Options, Project, contract, template};
 
 /// The module that the component starts from. Its name is no author's.
 const ENTRY: &str = "_hookgate_entry";
@@ -133,10 +76,11 @@ fn write_entry(project: &Project, dir: &Path) -> Result<(), BuildError> {
         "import hookgate._component\n\nhookgate._component.load({module:?}, [{}])\n{classes}",
         exports.join(", ")
     );
-    write(dir.join(format!("{ENTRY}.py")), &entry)?;
+    write(dir.join(format!("{ENTRY}.py")), entry.as_bytes())?;
     if !source_dir(project).join("hookgate/__init__.py").is_file() {
-        for (name, text) in SDK {
-            write(dir.join("hookgate").join(name), text)?;
+        // The kit's own, for projects that bring none.
+        for (path, text) in template::sdk_of(Language::Python) {
+            write(dir.join(path), text)?;
         }
     }
     Ok(())
@@ -164,7 +108,7 @@ fn class(export: Export) -> String {
     format!("{class} = hookgate._component.{class}\n")
 }
 
-fn write(path: PathBuf, text: &str) -> Result<(), BuildError> {
+fn write(path: PathBuf, text: &[u8]) -> Result<(), BuildError> {
     let dir = path.parent().expect("a file stands in a folder");
     std::fs::create_dir_all(dir).map_err(BuildError::io("create", dir))?;
     std::fs::write(&path, text).map_err(BuildError::io("write", &path))
@@ -194,7 +138,6 @@ fn refusal(project: &Project, said: &str) -> BuildError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Language;
 
     fn project(source: &str) -> Project {
         Project {
@@ -205,18 +148,6 @@ mod tests {
             dir: "/p".into(),
             is_shipped: false,
         }
-    }
-
-    #[test]
-    fn every_file_of_the_sdk_is_carried() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/python/hookgate");
-        let mut there: Vec<String> = std::fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".py"))
-            .collect();
-        there.sort();
-        assert_eq!(there, SDK.map(|(name, _)| name));
     }
 
     #[test]

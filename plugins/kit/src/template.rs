@@ -112,8 +112,13 @@ fn template(path: &str) -> &'static [u8] {
         .1
 }
 
+/// A language's SDK, each file with its place in a project.
+pub(crate) fn sdk_of(language: Language) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
+    sdk(&Layout::of(language))
+}
+
 /// Where the SDK's files go, relative to the project.
-fn sdk(layout: &Layout) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
+fn sdk(layout: &Layout) -> impl Iterator<Item = (PathBuf, &'static [u8])> + use<> {
     let (from, to) = (Path::new(layout.sdk_from), Path::new(layout.sdk_to));
     files::SDKS.iter().filter_map(move |(path, bytes)| {
         let inside = Path::new(path).strip_prefix(from).ok()?;

@@ -196,8 +196,9 @@ __attribute__((export_name("cabi_realloc"))) HG_SHARED void *cabi_realloc(void *
 
 /* --- Text. --- */
 
-/* A literal: HG("text"). */
-#define HG(literal) ((hg_str){(literal), sizeof(literal) - 1})
+/* A literal: HG("text"); HG_INIT("text") in the initialiser of something static. */
+#define HG_INIT(literal) {(literal), sizeof(literal) - 1}
+#define HG(literal) ((hg_str)HG_INIT(literal))
 
 /* Text that ends with a NUL. */
 static inline hg_str hg_z(const char *text)

@@ -142,8 +142,8 @@ func (w writer) string(offset uint32, value string) {
 	w.bytes(offset, unsafe.Slice(unsafe.StringData(value), len(value)))
 }
 
-func (w writer) optional(offset uint32, value string) {
-	if value != "" {
+func (w writer) optional(offset uint32, value string, isThere bool) {
+	if isThere {
 		w.u8(offset, 1)
 		w.string(offset+4, value)
 	}
@@ -186,6 +186,8 @@ func readEvent(base reader) Event {
 		ContentType: base.string(68),
 		Data:        base.bytes(76),
 		Attributes:  base.attributes(84),
+		hasSubject:  base.u8(24) != 0,
+		hasKey:      base.u8(56) != 0,
 	}
 }
 
@@ -193,10 +195,10 @@ func (w writer) event(event Event) {
 	w.string(0, event.ID)
 	w.string(8, event.Source)
 	w.string(16, event.Type)
-	w.optional(24, event.Subject)
+	w.optional(24, event.Subject, event.HasSubject())
 	w.u64(40, uint64(event.Time.UnixMilli()))
 	w.string(48, event.Tenant)
-	w.optional(56, event.Key)
+	w.optional(56, event.Key, event.HasKey())
 	w.string(68, event.ContentType)
 	w.bytes(76, event.Data)
 	w.attributes(84, event.Attributes)

@@ -13,14 +13,14 @@ type Event struct {
 	Source string
 	// What happened, in dotted words, for example invoice.paid.
 	Type string
-	// What it happened to; empty where the source does not say.
+	// What it happened to; empty where the source does not say: see HasSubject.
 	Subject string
 	// When it happened, in UTC, to the millisecond.
 	Time time.Time
 	// Whose event it is.
 	Tenant string
 	// What keeps related events in order, for example a customer's number; empty where there
-	// is none.
+	// is none: see HasKey.
 	Key string
 	// Media type of Data, for example application/json.
 	ContentType string
@@ -29,8 +29,16 @@ type Event struct {
 	// Extensions of the event, in the order of the source.
 	Attributes []Attribute
 
+	hasSubject, hasKey bool
+
 	err error
 }
+
+// HasSubject tells an empty subject, which a source may send, from none.
+func (event Event) HasSubject() bool { return event.hasSubject || event.Subject != "" }
+
+// HasKey tells an empty key, which a source may send, from none.
+func (event Event) HasKey() bool { return event.hasKey || event.Key != "" }
 
 // Attribute is a name with its value: an extension of an event, or a header.
 type Attribute struct {

@@ -69,9 +69,9 @@ func (w writer) drafts(offset uint32, drafts []Draft) {
 	for i, draft := range drafts {
 		each := list.at(uint32(i) * draftBytes)
 		each.string(0, draft.Type)
-		each.optional(8, draft.ID)
-		each.optional(20, draft.Subject)
-		each.optional(32, draft.Key)
+		each.optional(8, draft.ID, draft.ID != "")
+		each.optional(20, draft.Subject, draft.Subject != "")
+		each.optional(32, draft.Key, draft.Key != "")
 		if !draft.Time.IsZero() {
 			each.u8(48, 1)
 			each.u64(56, uint64(draft.Time.UnixMilli()))

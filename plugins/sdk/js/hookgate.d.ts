@@ -129,6 +129,11 @@ export function dataUrl(): string;
 /** Lines in the record of this call: at most 32 of 1 KiB, and 8 KiB in all. `console` writes there too. */
 export const log: Readonly<Record<"debug" | "info" | "warn" | "error", (text: unknown) => void>>;
 
+/** Text as UTF-8; half a character becomes U+FFFD. */
+export function encode(text: string): Uint8Array;
+/** UTF-8 as text. Throws where it is not. */
+export function decode(bytes: Uint8Array): string;
+
 // --- Failures: throw one. Any other thing that is thrown becomes an UnusableEvent of its message. ---
 
 /** The subscription's config is wrong: the delivery is parked until its owner changes it. */

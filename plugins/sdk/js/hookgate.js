@@ -6,6 +6,9 @@ import * as host from "hookgate:plugin/host@1.0.0";
 const utf8 = new TextEncoder();
 const strict = new TextDecoder();
 
+export const encode = (text) => utf8.encode(text);
+export const decode = (bytes) => strict.decode(bytes);
+
 export class InvalidConfig extends Error {}
 export class UnusableEvent extends Error {}
 export class AgainLater extends Error {}
@@ -238,8 +241,11 @@ export const number = typed("number", "a number");
 export const integer = typed("number", "a whole number", Number.isSafeInteger);
 export const any = (value) => value;
 
-export const oneOf = (...choices) => (value, at = "") =>
-  choices.includes(value) ? value : refuse(at, `one of ${choices.map((it) => JSON.stringify(it)).join(", ")}`, value);
+export const oneOf = (...choices) => (value, at = "") => {
+  if (choices.includes(value)) return value;
+  const names = choices.map((it) => JSON.stringify(it)).join(", ");
+  throw new InvalidConfig(`${at || "the config"}: expected one of ${names}, found ${JSON.stringify(value) ?? "nothing"}`);
+};
 
 export function optional(check, otherwise) {
   return Object.assign((value, at = "") => (value === undefined ? otherwise : check(value, at)), { isOptional: true });

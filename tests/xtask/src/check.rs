@@ -37,6 +37,9 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
     if let Some(payloads) = payloads() {
         test.env("HOOKGATE_GITHUB_PAYLOADS", payloads);
     }
+    if is_full {
+        test.env("HOOKGATE_FULL", "1");
+    }
     run(test.args(&args).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))
 }
 

@@ -5,6 +5,7 @@
 //! plugin is compiled, run and compared is the business of the kit, the host and the golden tests.
 
 mod activate;
+mod backtest;
 mod bench;
 mod build;
 mod check;
@@ -68,6 +69,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Bring it to a gateway
     Push(push::PushArgs),
+    /// Compare another version with the one that serves, over stored events; nothing is sent
+    Backtest(Box<backtest::BacktestArgs>),
     /// Switch to a version, for all events or for a share of them
     Activate(activate::ActivateArgs),
     /// Switch back to the version before
@@ -95,6 +98,7 @@ pub async fn run(args: PluginArgs, machine: &Machine) -> anyhow::Result<ExitCode
         Command::Bench(args) => bench::run(args, machine, output).await,
         Command::Watch(args) => watch::run(args, machine).await,
         Command::Push(args) => push::run(args, output).await,
+        Command::Backtest(args) => backtest::run(*args, output).await,
         Command::Activate(args) => activate::run(args, output).await,
         Command::Rollback(args) => rollback::run(args, output).await,
         Command::List(args) => look::list(args, output).await,

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::activate::switch;
+use super::activate::{sentence, switch};
+use super::backtest::{GATE_CLOSED, GateArgs};
 use super::figures;
 use super::place::{PlaceArgs, Plugin};
 use super::progress::patiently;
@@ -21,7 +22,10 @@ Examples:
   hookgate plugin push only-small.wasm --name small
   hookgate plugin push --canary 10%          # a tenth of the events meet it; `activate` for all
   hookgate plugin push --inactive            # stored, for `activate` or a backtest
-  hookgate plugin push --tenant acme         # acme's alone; else shared by all tenants")]
+  hookgate plugin push --require-backtest --max-changed 1% --since 24h
+  hookgate plugin push --tenant acme         # acme's alone; else shared by all tenants
+
+Exit codes: 0 done, 1 refused or failed, 3 stored but not active because its backtest does not hold.")]
 pub(super) struct PushArgs {
     #[command(flatten)]
     place: PlaceArgs,
@@ -37,6 +41,8 @@ pub(super) struct PushArgs {
     /// Give it a share of the events, such as 10%, chosen by their ids
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "inactive")]
     canary: Option<f64>,
+    #[command(flatten)]
+    gate: GateArgs,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -64,14 +70,25 @@ pub(super) async fn run(args: PushArgs, output: Output) -> anyhow::Result<ExitCo
             None => name_of(&plugin)?,
         },
         tenant: args.tenant,
-        activate: !args.inactive && args.canary.is_none(),
+        activate: !args.inactive && args.canary.is_none() && !args.gate.is_wanted(),
     };
     let reply = upload.send(&client, &plugin).await?;
+    let version = reply.value["version"].clone();
+    let whose = (&upload.name, upload.tenant.as_deref());
+    let is_gated = args.gate.is_wanted() && reply.value["active"] != true;
+    if is_gated && !args.gate.holds(&client, whose, &version, output).await? {
+        return Ok(ExitCode::from(GATE_CLOSED));
+    }
     let Some(share) = args.canary else {
-        output.done(&reply, &upload.sentence(&reply.value))?;
+        if is_gated {
+            let body = json!({"version": version});
+            let switched = switch(&client, whose.0, whose.1, &body).await?;
+            output.done(&switched, &sentence(whose.0, None, &switched.value))?;
+        } else {
+            output.done(&reply, &upload.sentence(&reply.value))?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
-    let version = reply.value["version"].clone();
     let body = json!({"version": version, "share": share});
     let switched = switch(&client, &upload.name, upload.tenant.as_deref(), &body).await?;
     let sentence = format!(

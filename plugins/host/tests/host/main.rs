@@ -7,9 +7,11 @@
 mod cache;
 mod calls;
 mod compiling;
+mod conformance;
 mod fairness;
 mod folding;
 mod hostile;
+mod languages;
 mod refusals;
 mod support;
 mod trials;

@@ -131,6 +131,15 @@ async fn a_component_over_the_size_limit_is_not_even_read() {
     assert_eq!(refused.report.checks.len(), 1);
 }
 
+/// The engine could run them, for its own glue between a component's parts; guests may not.
+#[tokio::test]
+async fn a_module_with_two_memories_is_refused_before_any_compile() {
+    let host = TestHost::start();
+    let refused = host.refusal_of(component_of("(memory 1) (memory 1)")).await;
+    assert_eq!(refused.reason, Refusal::Malformed, "{refused}");
+    assert_tells(&refused.detail, &["multiple memories"]);
+}
+
 #[tokio::test]
 async fn shapes_over_a_limit_are_refused_before_any_compile() {
     let host = TestHost::start();

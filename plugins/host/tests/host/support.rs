@@ -111,7 +111,7 @@ pub(crate) fn request(body: &str) -> GuestRequest {
     }
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
