@@ -154,7 +154,7 @@ async fn a_version_that_keeps_failing_is_paused_told_and_resumed_by_its_successo
     let (slimmed, told) = (Receiver::accepting().await, Receiver::accepting().await);
     push(&gateway, "stamp", "", stamping(1)).await;
     let subscribed = subscribe(&gateway, &slimmed).await;
-    gateway.subscribe("hookgate.*", &told).await;
+    gateway.subscribe("hookgate.plugin.paused", &told).await;
 
     send_many(&gateway, 10, &json!(2)).await;
     let failed = told.verified(1).await.remove(0);

@@ -219,7 +219,8 @@ fn redacted_value(value: &Value) -> Value {
             *found = hash(&found.as_str().map_or(found.to_string(), str::to_owned));
         }
     }
-    if let Some(commits) = value["commits"].as_array_mut() {
+    // Looked up, not indexed: an index would add the member where it is missing.
+    if let Some(commits) = value.get_mut("commits").and_then(Value::as_array_mut) {
         for commit in commits {
             if let Some(email) = commit.pointer_mut("/author/email") {
                 *email = "***".into();

@@ -53,7 +53,10 @@ fn every_mistake_is_told_with_its_line() {
         format!("[\n{{\"name\": \"x\",\n \"event\": {{\"type\": \"a\", \"data\": 1}},\n {rest}}}]")
     };
     for (rest, expected) in [
-        ("\"expects\": 1", "a.json:4: unknown field `expects`"),
+        (
+            "\"expects\": 1",
+            "a.json:4: expects: unknown field `expects`",
+        ),
         (
             "\"expect\": {\"replac\": 1}",
             "a.json:4: expect: unknown variant `replac`",
