@@ -54,7 +54,8 @@ impl<'a> Source<'a> {
                 path if path == "." => String::new(),
                 path => path,
             };
-            let separator = if path.is_empty() || member.is_empty() {
+            let stands_alone = path.is_empty() || path.starts_with('[');
+            let separator = if stands_alone || member.is_empty() {
                 ""
             } else {
                 "."
