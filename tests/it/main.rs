@@ -6,11 +6,13 @@
 
 mod backtest;
 mod bad_input;
+mod balanced;
 mod buckets;
 mod chaos;
 mod cloudevents;
 mod conformance;
 mod crash;
+mod drain;
 mod embedded;
 mod erasure;
 mod events;
@@ -25,6 +27,7 @@ mod lane_log;
 mod lifetimes;
 mod listener;
 mod log_node;
+mod metrics;
 mod notices;
 mod openapi;
 mod pace;
