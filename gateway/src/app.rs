@@ -143,15 +143,8 @@ impl Gateway {
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
         let router = http::router::router(api, http::plugins::routes());
-        let serving = http::server::serve(
-            listener,
-            router,
-            settings.server.clone(),
-            http::server::Ending {
-                draining: shutdown.draining(),
-                stop: shutdown.soft(),
-            },
-        );
+        let ending = http::server::Ending::of(&shutdown);
+        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {

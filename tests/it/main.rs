@@ -5,6 +5,7 @@
 )]
 
 mod backtest;
+mod backup;
 mod bad_input;
 mod balanced;
 mod buckets;

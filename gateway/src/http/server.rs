@@ -24,6 +24,7 @@ use super::Api;
 use super::caller::Reader;
 use super::problem::Problem;
 use crate::config::ServerConfig;
+use crate::lifecycle::Shutdown;
 
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
@@ -41,6 +42,16 @@ pub struct Ending {
     pub draining: CancellationToken,
     /// From here on nothing new is taken.
     pub stop: CancellationToken,
+}
+
+impl Ending {
+    #[must_use]
+    pub fn of(shutdown: &Shutdown) -> Self {
+        Self {
+            draining: shutdown.draining(),
+            stop: shutdown.soft(),
+        }
+    }
 }
 
 /// Serves `router` until `ending.stop`, then lets requests that are under way end.

@@ -221,6 +221,12 @@ fn unprivileged() -> Vec<String> {
     }
 }
 
+/// One of Postgres' own programs, of the version that the tests run.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    binaries().join(name)
+}
+
 /// The folder of `initdb` and `postgres`: named by `HOOKGATE_PG_BIN`, on the path, or Debian's newest.
 fn binaries() -> PathBuf {
     let named = std::env::var_os("HOOKGATE_PG_BIN").map(PathBuf::from);
