@@ -69,12 +69,12 @@ fn each_thing_is_done_in_its_place() {
             ],
             &["store/", "log/"],
         ),
+        ("requests to others", &["reqwest"], &["cli/client"]),
         (
-            "requests to others",
-            &["reqwest"],
-            &["cli/client.rs"],
+            "requests to receivers",
+            &["hyper::client"],
+            &["delivery/sender/"],
         ),
-        ("requests to receivers", &["hyper::client"], &["delivery/sender/"]),
         ("the engine of plugins", &["wasmtime"], &[]),
         (
             "the environment",
