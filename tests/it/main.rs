@@ -29,6 +29,7 @@ mod lifetimes;
 mod listener;
 mod log_node;
 mod metrics;
+mod ndjson;
 mod notices;
 mod openapi;
 mod pace;
@@ -53,3 +54,4 @@ mod subscriptions;
 mod two_nodes;
 mod verification;
 mod verify;
+
