@@ -54,4 +54,3 @@ mod subscriptions;
 mod two_nodes;
 mod verification;
 mod verify;
-
