@@ -221,10 +221,18 @@ fn unprivileged() -> Vec<String> {
     }
 }
 
-/// One of Postgres' own programs, of the version that the tests run.
+/// One of Postgres' own programs, of the version that the tests run where it lies beside the server.
+///
+/// # Panics
+/// Where there is none.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    binaries().join(name)
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(binaries())
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| panic!("{name} is missing: `apt install postgresql`"))
 }
 
 /// The folder of `initdb` and `postgres`: named by `HOOKGATE_PG_BIN`, on the path, or Debian's newest.
