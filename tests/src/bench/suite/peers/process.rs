@@ -142,7 +142,13 @@ impl Peer {
                 "--threads",
                 "16",
             ])
-            .args(["--keep-alive", "60", "--bind", &format!("127.0.0.1:{port}")]);
+            .args([
+                "--no-control-socket",
+                "--keep-alive",
+                "60",
+                "--bind",
+                &format!("127.0.0.1:{port}"),
+            ]);
         database(&mut command);
         Self::serve(command, (folder, port)).await
     }

@@ -40,8 +40,8 @@ pub(super) struct Polled {
     pub(super) found: u64,
 }
 
-/// All clients poll for `window`, while `events` are published evenly over it. Each polls once more in
-/// the end, so that all events are found; that poll is counted too.
+/// All clients poll for `window`, while `events` are published evenly over it but for its last round,
+/// so that all of them are found.
 pub(super) async fn poll<F>(
     api: SocketAddr,
     window: Duration,
@@ -64,7 +64,7 @@ where
                  accept: application/json\r\nuser-agent: poller/1.0\r\n\r\n"
             );
             let mut at = first_at;
-            while at < began_at + window + EVERY {
+            while at < began_at + window {
                 tokio::time::sleep_until(at.into()).await;
                 wire.write(request.as_bytes()).await?;
                 let answer = wire.next().await?.context("the API hung up")?;
@@ -77,7 +77,10 @@ where
         });
     }
     for number in 0..events {
-        let at = began_at + window.mul_f64(number as f64 / events as f64);
+        let at = began_at
+            + window
+                .saturating_sub(EVERY)
+                .mul_f64(number as f64 / events as f64);
         tokio::time::sleep_until(at.into()).await;
         publish(number).await?;
     }
