@@ -462,7 +462,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "append",
             include_str!("../../gateway/queries/append.sql"),
-            20,
+            23,
         ),
         (
             "known_keys",
@@ -499,6 +499,16 @@ async fn the_hot_statements_stay_on_their_indexes() {
             include_str!("../../gateway/queries/load_events.sql"),
             2,
         ),
+        (
+            "outbox_waiting",
+            include_str!("../../gateway/queries/outbox_waiting.sql"),
+            2,
+        ),
+        (
+            "outbox_rows",
+            include_str!("../../gateway/queries/outbox_rows.sql"),
+            1,
+        ),
         ("beat", include_str!("../../gateway/queries/beat.sql"), 6),
         (
             "take_lane",
@@ -507,7 +517,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         ),
     ] {
         let plan = plan(&database, statement, parameters).await;
-        for table in ["event", "attempt", "parked", "idempotency"] {
+        for table in ["event", "attempt", "parked", "idempotency", "outbox"] {
             let scans = plan.lines().filter(|line| {
                 line.contains("Seq Scan on") && line.contains(&format!("Seq Scan on {table}"))
             });

@@ -27,6 +27,7 @@ mod listener;
 mod log_node;
 mod notices;
 mod openapi;
+mod outbox;
 mod pace;
 mod plugin_folder;
 mod plugin_golden;

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod json;
 pub mod notices;
 mod object;
+pub mod outbox;
 mod quota;
 mod scan;
 mod text;
