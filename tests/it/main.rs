@@ -25,6 +25,8 @@ mod lane_log;
 mod lifetimes;
 mod listener;
 mod log_node;
+
+mod ndjson;
 mod notices;
 mod openapi;
 mod outbox;

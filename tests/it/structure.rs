@@ -72,7 +72,7 @@ fn each_thing_is_done_in_its_place() {
         (
             "requests to others",
             &["reqwest"],
-            &["delivery/sender", "cli/client.rs"],
+            &["delivery/sender", "cli/client"],
         ),
         ("the engine of plugins", &["wasmtime"], &[]),
         (

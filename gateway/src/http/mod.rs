@@ -18,6 +18,7 @@ pub mod input;
 pub mod jobs;
 pub mod keys;
 pub mod missed;
+pub mod ndjson;
 pub mod operating;
 pub mod page;
 pub mod plugin_run;
@@ -124,6 +125,12 @@ impl Api {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
+    }
+
+    /// Cancelled when the gateway begins to stop.
+    #[must_use]
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.0.parts.stopping
     }
 
     #[must_use]

@@ -46,6 +46,8 @@ pub struct Sender {
     pub key: Option<IdempotencyKey>,
     /// W3C trace context of the request.
     pub trace: Trace,
+    /// How many events of the same request went before, in calls of their own.
+    pub events_before: usize,
 }
 
 /// An event that is stored.
@@ -58,10 +60,11 @@ pub struct Accepted {
 /// Why events were not accepted. Where it is about one of several, the index says which.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    #[error(transparent)]
-    Flaw(#[from] Flaw),
+    #[error("{flaw}")]
+    Flaw { index: usize, flaw: Flaw },
     #[error("this key is bound to the tenant {bound_to}; it cannot send for {named}")]
     OtherTenant {
+        index: usize,
         bound_to: TenantName,
         named: TenantName,
     },
@@ -79,6 +82,31 @@ pub enum AcceptError {
     Late(#[from] LogError),
     #[error("the configuration could not be read")]
     Store(#[from] StoreError),
+}
+
+impl AcceptError {
+    /// Which of the events it is about; none where it is about all of them.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Self::Flaw { index, .. }
+            | Self::OtherTenant { index, .. }
+            | Self::OtherBody { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// The same, with the index in the place of a flaw: for an array of events.
+    #[must_use]
+    pub fn in_array(self) -> Self {
+        match self {
+            Self::Flaw { index, flaw } => Self::Flaw {
+                index,
+                flaw: flaw.at_index(index),
+            },
+            other => other,
+        }
+    }
 }
 
 impl Ingest {
@@ -139,9 +167,11 @@ impl Ingest {
         if incoming.event_type.starts_with(OWN_PREFIX) {
             let rule =
                 format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
-            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+            let flaw = Flaw::body("/type", Rule::Domain(rule));
+            return Err(AcceptError::Flaw { index, flaw });
         }
-        let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
+        let tenant = self.tenant(sender, incoming.tenant.as_ref(), index).await?;
+        let index = sender.events_before + index;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;
         attributes.trace_parent.clone_from(&sender.trace.parent);
@@ -270,17 +300,20 @@ impl Ingest {
         &self,
         sender: &Sender,
         in_event: Option<&TenantName>,
+        index: usize,
     ) -> Result<TenantId, AcceptError> {
         let named = match (in_event, sender.tenant.as_ref()) {
             (Some(one), Some(other)) if one != other => {
                 let rule = Rule::Domain(format!("is not the tenant of the request, {other}"));
-                return Err(Flaw::body("/tenant", rule).into());
+                let flaw = Flaw::body("/tenant", rule);
+                return Err(AcceptError::Flaw { index, flaw });
             }
             (in_event, in_request) => in_event.or(in_request),
         };
         match (&sender.caller.bound_to, named) {
             (Some((_, bound_to)), Some(named)) if bound_to != named => {
                 Err(AcceptError::OtherTenant {
+                    index,
                     bound_to: bound_to.clone(),
                     named: named.clone(),
                 })

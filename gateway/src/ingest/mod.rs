@@ -9,6 +9,7 @@ pub mod cloudevents;
 pub mod flaw;
 pub mod idempotency;
 pub mod json;
+pub mod lines;
 pub mod notices;
 mod object;
 pub mod outbox;
