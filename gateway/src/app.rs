@@ -309,6 +309,7 @@ impl Core<'_> {
                 max_body_bytes: self.settings.server.max_body_bytes,
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
+                max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
@@ -321,6 +322,7 @@ impl Core<'_> {
             guard: Guard::new(targets.clone()),
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
+            limits: self.settings.delivery.limits,
             clock: self.clock.clone(),
         })
     }
@@ -354,6 +356,7 @@ impl Core<'_> {
             config: DeliveryConfig {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
+                max_in_flight_per_subscription: settings.max_in_flight_per_subscription.get(),
             },
             ready: told.ready,
             origin: told.origin,
