@@ -35,6 +35,7 @@ use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
+use crate::ingest::outbox::Drain;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -143,6 +144,8 @@ impl Gateway {
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
+        let drain = Drain::own(api.ingest(), core.metrics.clone());
+        shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
         let serving =
             http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
@@ -306,6 +309,7 @@ impl Core<'_> {
                 max_body_bytes: self.settings.server.max_body_bytes,
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
+                max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             stopping: self.shutdown.soft(),
@@ -318,6 +322,7 @@ impl Core<'_> {
             guard: Guard::new(targets.clone()),
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
+            limits: self.settings.delivery.limits,
             clock: self.clock.clone(),
         })
     }
@@ -351,6 +356,7 @@ impl Core<'_> {
             config: DeliveryConfig {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
+                max_in_flight_per_subscription: settings.max_in_flight_per_subscription.get(),
             },
             ready: told.ready,
             origin: told.origin,

@@ -25,8 +25,11 @@ mod lane_log;
 mod lifetimes;
 mod listener;
 mod log_node;
+
+mod ndjson;
 mod notices;
 mod openapi;
+mod outbox;
 mod pace;
 mod plugin_folder;
 mod plugin_golden;

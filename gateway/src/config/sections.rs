@@ -82,6 +82,19 @@ pub struct AttemptLimits {
     pub max_excerpt_bytes: usize,
 }
 
+impl Default for AttemptLimits {
+    /// What the settings say where nobody sets them.
+    fn default() -> Self {
+        Self {
+            connect_timeout: SECOND * 5,
+            first_byte_timeout: SECOND * 15,
+            attempt_timeout: SECOND * 30,
+            max_answer_bytes: 64 * KIBIBYTE,
+            max_excerpt_bytes: 4 * KIBIBYTE,
+        }
+    }
+}
+
 /// How hard the gateway tries, and where it may go. Section `[delivery]`.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
