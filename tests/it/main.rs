@@ -32,6 +32,7 @@ mod metrics;
 mod ndjson;
 mod notices;
 mod openapi;
+mod outbox;
 mod pace;
 mod plugin_folder;
 mod plugin_golden;
