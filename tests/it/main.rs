@@ -34,6 +34,7 @@ mod notices;
 mod openapi;
 mod outbox;
 mod pace;
+mod plugin_bad_days;
 mod plugin_folder;
 mod plugin_golden;
 mod plugin_guide;
