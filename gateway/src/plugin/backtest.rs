@@ -136,10 +136,9 @@ impl Backtest {
         }
         let ids: Vec<EventId> = open.iter().map(|passage| passage.event().id).collect();
         let guests: Vec<GuestEvent> = open.iter().map(|one| one.guest().clone()).collect();
-        let (before, after) = tokio::join!(
-            self.baseline.reports(&self.account, (&ids, &guests)),
-            self.candidate.reports(&self.account, (&ids, &guests)),
-        );
+        // One after the other: the other plugin threads stay free for deliveries.
+        let before = self.baseline.reports(&self.account, (&ids, &guests)).await;
+        let after = self.candidate.reports(&self.account, (&ids, &guests)).await;
         for ((passage, before), after) in open.into_iter().zip(before).zip(after) {
             let event = passage.event().id;
             let pair = [
