@@ -13,6 +13,7 @@ pub mod component;
 pub mod event;
 pub mod gateway;
 pub mod load;
+pub mod plugin_bench;
 pub mod postgres;
 pub mod receiver;
 pub mod tool;
