@@ -13,7 +13,9 @@ select clock_timestamp() as "now!",
          where k.locktype = 'advisory' and k.classid::bigint = $4 and k.objid::bigint = l.lane and k.objsubid = 2
            and k.database = (select oid from pg_database where datname = current_database())
        )) as "orphans!",
-       due.next as next_due_at
+       due.next as next_due_at,
+       (select min(w.due_at) from pending_key w where w.bucket = any($5)) as next_window_at,
+       (select last_value from parked_id_seq) as "newest_row!"
 from (
   select min(p.due_at) as next
   from unnest($5::smallint[]) as b (bucket)

@@ -10,6 +10,7 @@ mod check;
 pub mod confirm;
 pub mod deliveries;
 pub mod delivery_form;
+pub mod queueing_form;
 pub mod erase;
 pub mod events;
 pub mod explain;
@@ -40,10 +41,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
-use crate::domain::prepared::Outgoing;
+use crate::domain::parcel::Parcel;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
@@ -157,10 +157,9 @@ impl Api {
     fn write_body(
         &self,
         subscription: &Subscription,
-        event: &Event,
-        outgoing: Option<&Outgoing>,
+        parcel: &Parcel,
     ) -> bytes::Bytes {
-        (self.0.parts.write_body)(subscription, event, outgoing)
+        (self.0.parts.write_body)(subscription, parcel)
     }
 
     fn admin_key(&self) -> Option<&KeyHash> {

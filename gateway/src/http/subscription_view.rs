@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::queueing_form::QueueingView;
 use super::AppliedView;
 use crate::domain::duration::format_duration;
 use crate::domain::ids::SubscriptionId;
@@ -67,6 +68,8 @@ pub struct DeliveryPolicyView {
     timeout: String,
     max_in_flight: u16,
     rate_limit: Option<RateLimitView>,
+    #[serde(flatten)]
+    queueing: QueueingView,
     #[schema(value_type = std::collections::HashMap<String, String>)]
     headers: BTreeMap<Box<str>, Box<str>>,
 }
@@ -132,6 +135,7 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
             rate_limit: policy.rate_limit.map(RateLimitView::from),
+            queueing: QueueingView::from(&policy.queueing),
             headers: policy.headers.into_iter().collect(),
         }
     }
