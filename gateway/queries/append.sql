@@ -7,6 +7,9 @@
 -- then both are written, the older first. Two statements with the same key therefore always insert
 -- at least one row of the same day, and there the second waits for the first to commit. What was
 -- committed the day before `older` is old enough to be visible, so looking is enough.
+-- Guarantee: a row of the outbox leaves it in the statement that stores its event, so it becomes one
+-- event, whoever else has read it; where it is gone already, nothing is stored for it. Nor where the
+-- configuration is newer than $23, the one it was matched with: nobody could be told to try again.
 -- Keys come sorted, so that two batches never wait for each other in a circle; so do the windows.
 --
 -- Guarantee of order: a row's id is drawn after its event was written, hence by a transaction that has
@@ -41,21 +44,25 @@ fresh as (
   union all
   select event_id from in_newer
 ),
+taken as (
+  delete from outbox where id = any ($21::bigint[]) and (select v from config_version) <= $23 returning id
+),
 stored as (
   insert into event (id, lane, tenant_id, event_type, attributes, payload, targets, keyed)
   select e.id, $1, e.tenant_id, e.event_type, e.attributes, e.payload,
          ($7::int[])[e.targets_from : e.targets_to], ($8::int[])[e.parked_from : e.parked_to]
   from unnest($2::bigint[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $9::boolean[],
-              $10::int[], $11::int[], $12::int[], $13::int[])
-       as e (id, tenant_id, event_type, attributes, payload, has_key, targets_from, targets_to, parked_from, parked_to)
-  where not e.has_key or e.id in (select event_id from fresh)
+              $10::int[], $11::int[], $12::int[], $13::int[], $22::bigint[])
+       as e (id, tenant_id, event_type, attributes, payload, has_key, targets_from, targets_to, parked_from, parked_to, outbox_id)
+  where (not e.has_key or e.id in (select event_id from fresh))
+    and (e.outbox_id = 0 or e.outbox_id in (select id from taken))
   returning id
 ),
 waiting as (
   insert into parked (bucket, event_id, subscription_id, lane, due_at, reason, order_key)
   select p.bucket, p.event_id, p.subscription_id, $1,
          case when p.reason = 8 then '-infinity'::timestamptz else 'infinity' end, p.reason, p.order_key
-  from unnest($14::smallint[], $15::bigint[], $8::int[], $16::smallint[], $21::bigint[])
+  from unnest($14::smallint[], $15::bigint[], $8::int[], $16::smallint[], $24::bigint[])
        with ordinality as p (bucket, event_id, subscription_id, reason, order_key, position)
   where p.reason is not null and p.event_id in (select id from stored)
   order by p.position
@@ -69,7 +76,7 @@ opened as (
          max(w.quiet_ms), max(w.max_wait_ms), max(w.max_events), max(w.max_bytes), now(),
          case when count(*) >= max(w.max_events) or sum(w.size) >= max(w.max_bytes) then now()
               else now() + interval '1 millisecond' * least(max(w.max_wait_ms), max(w.quiet_ms)) end
-  from unnest($14::smallint[], $15::bigint[], $8::int[], $22::text[], $23::smallint[], $24::int[], $25::int[], $26::int[], $27::int[], $28::int[])
+  from unnest($14::smallint[], $15::bigint[], $8::int[], $25::text[], $26::smallint[], $27::int[], $28::int[], $29::int[], $30::int[], $31::int[])
        as w (bucket, event_id, subscription_id, key, grouping_code, size, quiet_ms, max_wait_ms, max_events, max_bytes)
   where w.key is not null and w.event_id in (select id from stored)
   group by w.bucket, w.subscription_id, w.key

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod lives;
+mod stop;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
+use crate::ingest::outbox::Drain;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -50,8 +52,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// Batches of work between the log and the delivery engine.
 const READY_BATCHES: usize = 256;
-/// Time that requests have to finish once nothing new is taken.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the operating system gives: read once, in `main`.
 #[derive(Clone, Debug)]
@@ -143,9 +143,11 @@ impl Gateway {
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
+        let drain = Drain::own(api.ingest(), core.metrics.clone());
+        shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
-        let serving =
-            http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
+        let ending = http::server::Ending::of(&shutdown);
+        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
@@ -162,35 +164,6 @@ impl Gateway {
             shutdown,
             parts,
         })
-    }
-
-    /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
-    /// write down what came of it, leave the database.
-    ///
-    /// # Errors
-    /// The fault that ended the process, where it was not asked to end.
-    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let Running {
-            embedded,
-            pool,
-            log,
-            delivery,
-            plugins,
-        } = self.parts;
-        tokio::select! {
-            () = self.shutdown.stopping() => {}
-            () = log.ended_early() => self.shutdown.stop(),
-        }
-        let ended = self.shutdown.finish(DRAIN_WITHIN).await;
-        delivery.drain(DRAIN_WITHIN).await;
-        log.drain(Duration::from_secs(5)).await;
-        drop(plugins);
-        pool.close().await;
-        if let Some(embedded) = embedded {
-            embedded.stop().await;
-        }
-        info!("gateway has stopped");
-        Ok(ended?)
     }
 }
 
@@ -306,9 +279,10 @@ impl Core<'_> {
                 max_body_bytes: self.settings.server.max_body_bytes,
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
+                max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
-            stopping: self.shutdown.soft(),
+            stopping: self.shutdown.draining(),
         })
     }
 
@@ -318,6 +292,7 @@ impl Core<'_> {
             guard: Guard::new(targets.clone()),
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
+            limits: self.settings.delivery.limits,
             clock: self.clock.clone(),
         })
     }
@@ -351,6 +326,7 @@ impl Core<'_> {
             config: DeliveryConfig {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
+                max_in_flight_per_subscription: settings.max_in_flight_per_subscription.get(),
             },
             ready: told.ready,
             origin: told.origin,

@@ -145,11 +145,7 @@ fn single(
 
 /// `{"type", "timestamp", "data", "id", "sequence"}`. Data of another type than JSON goes as
 /// `data_base64` with its `content_type`. What stands for others says for which, in `merged`.
-fn envelope(
-    event: &Event,
-    Content { content_type, data }: Content<'_>,
-    extra: Extra,
-) -> Vec<u8> {
+fn envelope(event: &Event, Content { content_type, data }: Content<'_>, extra: Extra) -> Vec<u8> {
     let mut text = Vec::with_capacity(192 + event.event_type.len() + data.len());
     text.extend_from_slice(br#"{"type":"#);
     write_string(&mut text, &event.event_type);
@@ -223,7 +219,12 @@ mod tests {
     }
 
     fn write(format: Format, event: &Event, content: Content<'_>) -> Body {
-        single(format, event, content, (&TenantName::unnamed(), Extra::default()))
+        single(
+            format,
+            event,
+            content,
+            (&TenantName::unnamed(), Extra::default()),
+        )
     }
 
     #[test]
@@ -245,7 +246,13 @@ mod tests {
         let batch = of_parcel(format, &parcel, &TenantName::unnamed());
         assert_eq!(&*batch.content_type, "application/cloudevents-batch+json");
         let list: Value = serde_json::from_slice(&batch.bytes).unwrap();
-        assert_eq!((list[0]["specversion"].as_str(), list.as_array().unwrap().len()), (Some("1.0"), 2));
+        assert_eq!(
+            (
+                list[0]["specversion"].as_str(),
+                list.as_array().unwrap().len()
+            ),
+            (Some("1.0"), 2)
+        );
     }
 
     #[test]
@@ -256,13 +263,17 @@ mod tests {
         parcel.group = Some((Grouping::Latest, members.into()));
         let body = of_parcel(Format::Event, &parcel, &TenantName::unnamed());
         let body: Value = serde_json::from_slice(&body.bytes).unwrap();
-        let expected = json!({"count": 3, "first": format!("{:019}", 5), "last": format!("{:019}", 9)});
+        let expected =
+            json!({"count": 3, "first": format!("{:019}", 5), "last": format!("{:019}", 9)});
         assert_eq!(body["merged"], expected);
         parcel.group = Some((Grouping::Latest, [event.id].into()));
         parcel.sequence = Some(42);
         let body = of_parcel(Format::Event, &parcel, &TenantName::unnamed());
         let body: Value = serde_json::from_slice(&body.bytes).unwrap();
-        assert_eq!((body.get("merged"), &body["sequence"]), (None, &json!(format!("{:019}", 42))));
+        assert_eq!(
+            (body.get("merged"), &body["sequence"]),
+            (None, &json!(format!("{:019}", 42)))
+        );
     }
 
     fn parsed(event: &Event, content: Content<'_>) -> Value {

@@ -183,7 +183,11 @@ mod tests {
     #[test]
     fn the_structured_form_keeps_what_the_producer_gave() {
         let data = Bytes::from_static(br#"{ "b" : 1.0e2 }"#);
-        let text = structured(&full(), content("application/json", &data), (&tenant(), None));
+        let text = structured(
+            &full(),
+            content("application/json", &data),
+            (&tenant(), None),
+        );
         assert!(text.windows(data.len()).any(|window| window == data));
         assert_eq!(
             serde_json::from_slice::<Value>(&text).unwrap(),
@@ -234,7 +238,11 @@ mod tests {
     #[test]
     fn the_binary_form_is_in_headers_with_percent_signs() {
         let data = Bytes::from_static(b"1");
-        let headers = headers(&full(), content("application/json", &data), (&tenant(), None));
+        let headers = headers(
+            &full(),
+            content("application/json", &data),
+            (&tenant(), None),
+        );
         let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))

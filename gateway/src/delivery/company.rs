@@ -67,10 +67,7 @@ pub(super) async fn events(
 }
 
 /// What the results of a delivery's events come to.
-pub(super) fn verdict(
-    members: Members,
-    results: impl Iterator<Item = Prepared>,
-) -> (Verdict, Ran) {
+pub(super) fn verdict(members: Members, results: impl Iterator<Item = Prepared>) -> (Verdict, Ran) {
     let mut ran = members.ran;
     let before = ran.len();
     let mut items = Vec::new();

@@ -274,14 +274,38 @@ mod tests {
         for (queueing, state, key, expected) in [
             (Queueing::Plain, State::Active, Some("a"), Place::Memory),
             (Queueing::Plain, State::Paused, None, Place::Parked(None)),
-            (ordered(Scope::Key), State::Active, Some("a"), Place::Ordered(a)),
+            (
+                ordered(Scope::Key),
+                State::Active,
+                Some("a"),
+                Place::Ordered(a),
+            ),
             (ordered(Scope::Key), State::Active, None, Place::Memory),
-            (ordered(Scope::Key), State::Paused, Some("a"), Place::Parked(Some(a))),
-            (ordered(Scope::Strict), State::Active, Some("a"), Place::Ordered(all)),
-            (ordered(Scope::Strict), State::Disabled, None, Place::Parked(Some(all))),
+            (
+                ordered(Scope::Key),
+                State::Paused,
+                Some("a"),
+                Place::Parked(Some(a)),
+            ),
+            (
+                ordered(Scope::Strict),
+                State::Active,
+                Some("a"),
+                Place::Ordered(all),
+            ),
+            (
+                ordered(Scope::Strict),
+                State::Disabled,
+                None,
+                Place::Parked(Some(all)),
+            ),
             (debounced.clone(), State::Active, None, Place::Memory),
         ] {
-            assert_eq!(place(&queueing, state, key), expected, "{queueing:?} {state} {key:?}");
+            assert_eq!(
+                place(&queueing, state, key),
+                expected,
+                "{queueing:?} {state} {key:?}"
+            );
         }
         for state in [State::Active, State::Paused, State::Disabled] {
             let by_key = place(&debounced, state, Some("a"));

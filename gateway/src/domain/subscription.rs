@@ -144,8 +144,8 @@ pub struct DeliveryPolicy {
     pub retry_schedule: Option<RetrySchedule>,
     /// The whole attempt, from resolving the name to the answer's last byte. 1 s to 30 s.
     pub timeout: Duration,
-    /// Requests in flight at once from one node. 1 to 256.
-    pub max_in_flight: u16,
+    /// Requests in flight at once from one node. 1 to 256; none: the deployment's default.
+    pub max_in_flight: Option<u16>,
     pub rate_limit: Option<RateLimit>,
     /// How deliveries wait for each other.
     pub queueing: Queueing,
@@ -155,7 +155,6 @@ pub struct DeliveryPolicy {
 
 impl DeliveryPolicy {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
-    pub const DEFAULT_MAX_IN_FLIGHT: u16 = 16;
 }
 
 impl Default for DeliveryPolicy {
@@ -166,7 +165,7 @@ impl Default for DeliveryPolicy {
             hook_signature: false,
             retry_schedule: None,
             timeout: Self::DEFAULT_TIMEOUT,
-            max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            max_in_flight: None,
             rate_limit: None,
             queueing: Queueing::Plain,
             headers: Vec::new(),

@@ -10,7 +10,6 @@ mod check;
 pub mod confirm;
 pub mod deliveries;
 pub mod delivery_form;
-pub mod queueing_form;
 pub mod erase;
 pub mod events;
 pub mod explain;
@@ -19,6 +18,7 @@ pub mod input;
 pub mod jobs;
 pub mod keys;
 pub mod missed;
+pub mod ndjson;
 pub mod operating;
 pub mod page;
 pub mod plugin_run;
@@ -27,6 +27,7 @@ pub mod plugin_seen_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
+pub mod queueing_form;
 pub mod router;
 pub mod samples;
 pub mod server;
@@ -41,6 +42,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::subscription_form::FormRules;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
 use crate::domain::parcel::Parcel;
@@ -82,6 +84,8 @@ pub struct ApiRules {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub targets: TargetRules,
+    /// The longest attempt, whatever a subscription asks for.
+    pub max_timeout: Duration,
 }
 
 /// The state of all handlers. Cheap to clone.
@@ -126,6 +130,12 @@ impl Api {
         &self.0.parts.metrics
     }
 
+    /// Cancelled when the gateway begins to stop.
+    #[must_use]
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.0.parts.stopping
+    }
+
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.parts.stopping.is_cancelled()
@@ -154,11 +164,7 @@ impl Api {
     }
 
     /// The body that a delivery has; nothing is sent.
-    fn write_body(
-        &self,
-        subscription: &Subscription,
-        parcel: &Parcel,
-    ) -> bytes::Bytes {
+    fn write_body(&self, subscription: &Subscription, parcel: &Parcel) -> bytes::Bytes {
         (self.0.parts.write_body)(subscription, parcel)
     }
 
@@ -176,6 +182,13 @@ impl Api {
 
     fn targets(&self) -> &TargetRules {
         &self.0.parts.rules.targets
+    }
+
+    fn form_rules(&self) -> FormRules<'_> {
+        FormRules {
+            targets: self.targets(),
+            max_timeout: self.0.parts.rules.max_timeout,
+        }
     }
 
     /// Waits until a change has reached all live nodes, and says so.

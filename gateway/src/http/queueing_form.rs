@@ -114,13 +114,16 @@ const fn max_bytes() -> u32 {
 impl QueueingForm {
     pub(super) fn valid(self, check: &mut Check, format: Format) -> Queueing {
         let on_blocked = self.on_blocked.filter(|value| !value.is_null());
-        let is_default = on_blocked.as_ref().is_none_or(|on| *on == json!({"until": "dead"}));
+        let is_default = on_blocked
+            .as_ref()
+            .is_none_or(|on| *on == json!({"until": "dead"}));
         let ordering: OrderingForm = check.value("/delivery/ordering", self.ordering);
         let blocks = check.blocks(on_blocked);
         let debounce = check.debounce(self.debounce);
         let batch = check.batch(self.batch);
         if ordering == OrderingForm::None && !is_default {
-            let detail = "says how an order is held up, and there is none: set ordering to key or strict";
+            let detail =
+                "says how an order is held up, and there is none: set ordering to key or strict";
             check.error("/delivery/on_blocked", detail);
         }
         if ordering != OrderingForm::None && debounce.is_some() {
@@ -138,7 +141,8 @@ impl QueueingForm {
             check.error("/delivery/batch", detail);
         }
         if batch.is_some() && matches!(format, Format::Raw | Format::CloudEventsBinary) {
-            let detail = "needs a format in which each item names itself: event or cloudevents-structured";
+            let detail =
+                "needs a format in which each item names itself: event or cloudevents-structured";
             check.error("/delivery/batch", detail);
         }
         let scope = match ordering {
@@ -331,7 +335,12 @@ mod tests {
             (
                 json!({"ordering": "key", "debounce": debounce, "batch": {}}),
                 Format::Raw,
-                vec!["#/delivery/debounce", "#/delivery/batch", "#/delivery/batch", "#/delivery/batch"],
+                vec![
+                    "#/delivery/debounce",
+                    "#/delivery/batch",
+                    "#/delivery/batch",
+                    "#/delivery/batch",
+                ],
             ),
             (
                 json!({"on_blocked": {"until": "success"}}),
@@ -346,12 +355,20 @@ mod tests {
             (
                 json!({"batch": {"max_events": 0, "max_wait": "2h", "max_bytes": 1}}),
                 Format::Event,
-                vec!["#/delivery/batch/max_events", "#/delivery/batch/max_bytes", "#/delivery/batch/max_wait"],
+                vec![
+                    "#/delivery/batch/max_events",
+                    "#/delivery/batch/max_bytes",
+                    "#/delivery/batch/max_wait",
+                ],
             ),
             (
                 json!({"ordering": "always", "on_blocked": {"until": "later"}}),
                 Format::Event,
-                vec!["#/delivery/ordering", "#/delivery/on_blocked/until", "#/delivery/on_blocked"],
+                vec![
+                    "#/delivery/ordering",
+                    "#/delivery/on_blocked/until",
+                    "#/delivery/on_blocked",
+                ],
             ),
         ] {
             assert_eq!(read(&body, format).1, expected, "{body}");

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::queueing_form::QueueingView;
 use super::AppliedView;
+use super::queueing_form::QueueingView;
 use crate::domain::duration::format_duration;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
@@ -66,7 +66,8 @@ pub struct DeliveryPolicyView {
     /// Null: the deployment's default.
     retry_schedule: Option<Vec<String>>,
     timeout: String,
-    max_in_flight: u16,
+    /// Null: the deployment's default.
+    max_in_flight: Option<u16>,
     rate_limit: Option<RateLimitView>,
     #[serde(flatten)]
     queueing: QueueingView,

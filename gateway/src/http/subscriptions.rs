@@ -25,12 +25,12 @@ use crate::domain::event::Attributes;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
 use crate::domain::queueing::{Debounce, Keep, Queueing};
-use crate::store::subscriptions::Wish;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
+use crate::store::subscriptions::Wish;
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
 const TEST_TYPE: &str = "hookgate.test";
@@ -50,7 +50,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ChangedView>), Problem> {
     let filters = filters_text(&body);
     let Valid { tenant, wish } =
-        SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
+        SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish)?;
     check_expiry(&api, wish.expires_at)?;
@@ -271,7 +271,8 @@ async fn save(
     edit: Edit,
     (body, filters): (Value, Option<Box<str>>),
 ) -> Result<Json<ChangedView>, Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, filters.as_deref(), api.targets())?;
+    let Valid { tenant, wish } =
+        SubscriptionForm::read(body, filters.as_deref(), &api.form_rules())?;
     let (id, owner) = (edit.record.id, edit.record.tenant.clone());
     if tenant.is_some_and(|tenant| tenant != owner.1) {
         return Err(Problem::fields(vec![FieldError {
@@ -462,6 +463,7 @@ pub(super) async fn send_alone(
         targets: vec![to],
         parked: Vec::new(),
         idempotency: None,
+        outbox: None,
     };
     let appended = api.log().append(vec![event]).await;
     let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;

@@ -23,8 +23,8 @@ use crate::domain::attempt::Outcome;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
 use crate::domain::key::Caller;
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
 use crate::domain::parcel::{Item, Parcel};
+use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
 use crate::domain::prepared::PipelineResult;
 use crate::domain::queueing::Grouping;
 use crate::domain::subscription::Subscription;
@@ -222,7 +222,11 @@ impl Again<'_> {
         let is_fold = matches!(self.attempt.group, Some((Grouping::Fold, _))) && events.len() > 1;
         if let Some(((_, digest), rest)) = ran.split_first().filter(|_| is_fold) {
             let tenant = &self.subscription.tenant_name;
-            let folded = self.api.plugins().fold_again(*digest, tenant, &events).await;
+            let folded = self
+                .api
+                .plugins()
+                .fold_again(*digest, tenant, &events)
+                .await;
             let folded = folded
                 .map_err(|why| conflict(format!("the plugin that folded then fails now: {why}")))?;
             (events, ran) = (vec![folded], rest);
@@ -313,7 +317,10 @@ impl Again<'_> {
         let parcel = Parcel {
             delivery: self.id,
             items,
-            sequence: self.attempt.sequence.filter(|_| self.attempt.group.is_none()),
+            sequence: self
+                .attempt
+                .sequence
+                .filter(|_| self.attempt.group.is_none()),
             group: self.attempt.group.clone(),
         };
         let parcel = parcel.for_policy(&subscription.policy);

@@ -42,6 +42,8 @@ pub struct Beat {
     pub next_window_at: Option<Timestamp>,
     /// The newest parked row of all.
     pub newest_row: i64,
+    /// The highest row of the outbox that was ever made, committed or not.
+    pub newest_outbox_row: i64,
 }
 
 /// Enters this process into the table of nodes.
@@ -148,6 +150,7 @@ impl Heart {
             heard.next_due_at = row.next_due_at.map(Timestamp::from);
             heard.next_window_at = row.next_window_at.map(Timestamp::from);
             heard.newest_row = row.newest_row;
+            heard.newest_outbox_row = row.newest_outbox_row;
         });
         Ok(())
     }

@@ -52,7 +52,9 @@ impl Log {
         subscriptions: &[(SubscriptionId, Option<OrderKey>)],
     ) -> Result<(), LogError> {
         let ids: Vec<i32> = subscriptions.iter().map(|(id, _)| id.get()).collect();
-        let orders = subscriptions.iter().map(|(_, order)| order.map(OrderKey::get));
+        let orders = subscriptions
+            .iter()
+            .map(|(_, order)| order.map(OrderKey::get));
         let orders: Vec<Option<i64>> = orders.collect();
         let buckets: Vec<i16> = subscriptions
             .iter()

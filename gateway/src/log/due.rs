@@ -120,7 +120,9 @@ impl Due {
             rows.push(row);
         }
         // Both have waited; neither is to wait for the other.
-        let ordered = self.orders.take(max.saturating_sub(rows.len()).max(max / 2));
+        let ordered = self
+            .orders
+            .take(max.saturating_sub(rows.len()).max(max / 2));
         rows.extend(ordered);
         rows
     }
@@ -207,7 +209,10 @@ mod tests {
         assert_eq!(due.add(row(1, 30)), Added::Yes);
         assert_eq!(due.add(row(2, 10)), Added::Yes);
         assert_eq!(due.add(row(2, 10)), Added::Known);
-        assert_eq!(due.next_at(Timestamp::from_ms(0)), Some(Timestamp::from_ms(10)));
+        assert_eq!(
+            due.next_at(Timestamp::from_ms(0)),
+            Some(Timestamp::from_ms(10))
+        );
         assert_eq!(due.take(Timestamp::from_ms(20), 9), [row(2, 10)]);
         assert_eq!(due.add(row(2, 10)), Added::Known, "it is under way");
         due.drop_waiting(|_| true);

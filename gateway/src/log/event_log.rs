@@ -27,6 +27,17 @@ pub struct NewEvent {
     /// Subscriptions for which it waits: kept in rows of their own by the same statement.
     pub parked: Vec<(SubscriptionId, Wait)>,
     pub idempotency: Option<Idempotency>,
+    /// The row that it leaves when it is stored, for an event that came by SQL.
+    pub outbox: Option<FromOutbox>,
+}
+
+/// A row of the outbox, which becomes an event in the statement that deletes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FromOutbox {
+    pub row: i64,
+    /// What its subscriptions were found with. Where the statement sees a newer one it leaves the
+    /// row alone, so that it is matched again.
+    pub matched_with: ConfigVersion,
 }
 
 /// How an event waits for a subscription.
@@ -84,6 +95,8 @@ pub enum Appended {
     Duplicate { id: EventId },
     /// Its key is known, with another body.
     OtherBody { id: EventId },
+    /// Its row of the outbox is gone, or is to be matched again: look what is there.
+    NotTaken,
 }
 
 /// An event read back, with the subscriptions for which it has no outcome yet.

@@ -47,6 +47,7 @@ mod loader;
 mod news;
 mod order_reader;
 mod orders;
+mod outbox;
 mod outcomes;
 mod outstanding;
 mod parked;
@@ -80,8 +81,9 @@ pub use beat::{Beat, join};
 pub use deliveries::Retried;
 pub use erase::erase;
 pub use error::{AppendError, CancelError, LogError};
-pub use event_log::{Appended, EventLog, Idempotency, NewEvent, Unfinished, Wait};
+pub use event_log::{Appended, EventLog, FromOutbox, Idempotency, NewEvent, Unfinished, Wait};
 pub use lease::{Lease, Pulse};
+pub use outbox::{Ear, Outbox, OutboxAt, OutboxRow, Waiting};
 
 use context::{Context, Locks, Shared, Stop};
 use queue::Queue;

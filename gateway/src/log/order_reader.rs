@@ -96,7 +96,8 @@ impl OrderReader {
         let Some(first) = rows.first() else {
             return Ok(());
         };
-        self.mark.observe(first.oldest_tx, first.next_tx, first.newest);
+        self.mark
+            .observe(first.oldest_tx, first.next_tx, first.newest);
         if self.cursor.is_none() {
             self.mark.pass = self.mark.settled;
         }

@@ -244,7 +244,13 @@ impl Orders {
     }
 
     /// What a row under way came to is written.
-    pub(super) fn done(&mut self, row: i64, subscription: SubscriptionId, fate: Fate, now: Timestamp) {
+    pub(super) fn done(
+        &mut self,
+        row: i64,
+        subscription: SubscriptionId,
+        fate: Fate,
+        now: Timestamp,
+    ) {
         let Some(order) = self.under_way.remove(&row) else {
             return;
         };
@@ -322,7 +328,10 @@ impl Orders {
         }
         let outdated: HashSet<i64> = self.outdated.iter().map(|(row, _)| row.id).collect();
         self.orders.retain(|_, known| {
-            let is_busy = known.rows.front().is_some_and(|row| outdated.contains(&row.id));
+            let is_busy = known
+                .rows
+                .front()
+                .is_some_and(|row| outdated.contains(&row.id));
             known.under_way.is_some() || known.is_ready || is_busy
         });
         self.timers.clear();

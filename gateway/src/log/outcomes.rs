@@ -44,7 +44,8 @@ impl GroupColumns {
         let group = completion.group.as_ref();
         self.members
             .push(group.map(|group| array(group.members.iter().map(|event| event.get()))));
-        self.groupings.push(group.map(|group| group.grouping.code()));
+        self.groupings
+            .push(group.map(|group| group.grouping.code()));
     }
 }
 

@@ -79,8 +79,7 @@ struct Closed {
 impl Closed {
     /// The members of each delivery that it comes to.
     fn deliveries(&mut self) -> Vec<Vec<i64>> {
-        let mut pairs: Vec<(i64, i32)> =
-            self.members.drain(..).zip(self.sizes.drain(..)).collect();
+        let mut pairs: Vec<(i64, i32)> = self.members.drain(..).zip(self.sizes.drain(..)).collect();
         pairs.sort_unstable();
         let (members, sizes): (Vec<i64>, Vec<i32>) = pairs.into_iter().unzip();
         if self.grouping != Grouping::Batch {

@@ -53,7 +53,11 @@ impl Work {
     pub fn weight_bytes(&self) -> usize {
         let company = self.company.as_ref();
         let others = company.map_or(0, |company| {
-            company.events.iter().map(|event| event.weight_bytes()).sum()
+            company
+                .events
+                .iter()
+                .map(|event| event.weight_bytes())
+                .sum()
         });
         self.event.weight_bytes().max(others)
     }

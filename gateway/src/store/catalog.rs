@@ -170,11 +170,7 @@ impl Catalog {
 
     /// The subscriptions that take an event, each once, in the order of ids.
     #[must_use]
-    pub fn wishes(
-        &self,
-        tenant: TenantId,
-        candidate: &Candidate<'_>,
-    ) -> Vec<Wish> {
+    pub fn wishes(&self, tenant: TenantId, candidate: &Candidate<'_>) -> Vec<Wish> {
         let likely = {
             let tables = self.tables.read();
             let matcher = tables.matchers.get(&tenant);

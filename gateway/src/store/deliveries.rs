@@ -142,7 +142,11 @@ impl Row {
             reason: self.state.clone(),
         })?;
         let is_pending = state == DeliveryState::Pending;
-        let note = self.final_note.as_deref().map(read_note).unwrap_or_default();
+        let note = self
+            .final_note
+            .as_deref()
+            .map(read_note)
+            .unwrap_or_default();
         Ok(Summary {
             id: DeliveryId {
                 event: EventId::new(self.event_id),
@@ -366,7 +370,12 @@ impl Store {
                 note: row.note.as_deref().map(read_note).unwrap_or_default(),
                 node: NodeId::new(row.node_id),
                 body_hash: row.body_sha256,
-                members: row.members.into_iter().flatten().map(EventId::new).collect(),
+                members: row
+                    .members
+                    .into_iter()
+                    .flatten()
+                    .map(EventId::new)
+                    .collect(),
                 plugins: row
                     .plugins
                     .and_then(|text| serde_json::from_str(&text).ok())
