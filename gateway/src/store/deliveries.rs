@@ -11,7 +11,7 @@ use super::events::bounds;
 use super::{Store, StoreError};
 use crate::domain::attempt::{Note, Outcome};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
+use crate::domain::ids::{BucketId, DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
 
 /// How far a delivery is.
 #[derive(
@@ -231,6 +231,8 @@ impl Store {
                    where subscription_id = $1 and event_id >= $2 and event_id < $3 and at >= $4
                  union select event_id from parked
                    where subscription_id = $1 and event_id >= $2 and event_id < $3
+                 union select m.event_id from pending_key w cross join lateral unnest(w.members) as m (event_id)
+                   where w.bucket = $8 and w.subscription_id = $1 and m.event_id >= $2 and m.event_id < $3
                  union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
                    where not l.is_settled and $1 = any(e.targets) and e.id >= $2 and e.id < $3
                  order by 1 desc)
@@ -250,7 +252,8 @@ impl Store {
             wanted.since.as_datetime(),
             wanted.tenant.map(TenantId::get),
             wanted.state.map(DeliveryState::as_str),
-            i64::from(wanted.limit)
+            i64::from(wanted.limit),
+            BucketId::of(subscription).get()
         )
         .fetch_all(&self.pool)
         .await?;
@@ -266,6 +269,8 @@ impl Store {
             Row,
             r#"with candidate as (
                  select event_id as id from parked where event_id >= $2 and event_id <= $3
+                 union select m.event_id from pending_key w cross join lateral unnest(w.members) as m (event_id)
+                   where m.event_id >= $2 and m.event_id <= $3
                  union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
                    where not l.is_settled and e.id >= $2 and e.id <= $3)
                select d.event_id as "event_id!", d.tenant_id as "tenant_id!",
