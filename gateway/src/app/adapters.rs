@@ -13,7 +13,8 @@ use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::prepared::Prepared;
+use crate::domain::plugin::PluginName;
+use crate::domain::prepared::{Folded, Prepared};
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::http::verify::WriteBody;
@@ -44,6 +45,16 @@ impl Transform for PluginTransform {
     ) -> BoxFuture<'static, Vec<Prepared>> {
         let pipeline = self.0.clone();
         async move { pipeline.run(&subscription, events).await }.boxed()
+    }
+
+    fn fold(
+        &self,
+        subscription: Arc<Subscription>,
+        plugin: PluginName,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Folded> {
+        let pipeline = self.0.clone();
+        async move { pipeline.fold(&subscription, plugin, events).await }.boxed()
     }
 }
 
@@ -79,9 +90,7 @@ pub(super) fn aside(aside: Aside) -> SendAside {
 
 /// The bodies of deliveries, for the API to compare with.
 pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
-    Arc::new(move |subscription, event, outgoing| {
-        aside::body(subscription, event, outgoing, (&clock, &random))
-    })
+    Arc::new(move |subscription, parcel| aside::body(subscription, parcel, (&clock, &random)))
 }
 
 /// How many nodes live, this one included.

@@ -12,6 +12,7 @@ pub mod answer;
 pub mod aside;
 pub mod body;
 mod cloudevents;
+mod company;
 mod deliver;
 pub mod guard;
 pub mod handshake;

@@ -21,8 +21,9 @@ use super::standing::{Standing, standing};
 use super::{MayStart, Nodes, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::queueing::{Blocks, Queueing};
 use crate::domain::subscription::{State, Subscription};
-use crate::log::work::{ParkReason, Work};
+use crate::log::work::{ParkReason, Ticket, Work};
 
 /// Longest time that work stays in memory before its attempt starts.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -142,13 +143,16 @@ impl Scheduler {
 
     fn take_in(&mut self, works: Vec<Work>) {
         let now = Instant::now();
-        for work in works {
+        for mut work in works {
+            if work.sequence.is_some() {
+                work.ticket = self.blocking(work.subscription, work.ticket);
+            }
             let place = Place {
                 tenant: work.event.tenant,
                 subscription: work.subscription,
             };
             let waiting = Waiting {
-                weight_bytes: work.event.weight_bytes(),
+                weight_bytes: work.weight_bytes(),
                 since: now,
                 item: Item { work, passed: None },
             };
@@ -165,6 +169,19 @@ impl Scheduler {
                 self.park(place.subscription, vec![waiting]);
             }
         }
+    }
+
+    /// How long it may hold up those behind it in its order, where that is limited.
+    fn blocking(&self, subscription: SubscriptionId, ticket: Ticket) -> Ticket {
+        let subscription = self.parts.subscriptions.subscription(subscription);
+        let limit = subscription.and_then(|found| match &found.policy.queueing {
+            Queueing::Ordered(ordering) => match ordering.blocks {
+                Blocks::For(time) => Some(time),
+                Blocks::UntilSuccess | Blocks::UntilDead => None,
+            },
+            _ => None,
+        });
+        ticket.blocking_for(limit)
     }
 
     fn take_back(&mut self, signal: Signal) {
@@ -271,7 +288,7 @@ impl Scheduler {
         // Its plugins may have been changed since it passed them.
         let is_current = match &waiting.item.passed {
             Some(passed) => passed.config() == subscription.version,
-            None => subscription.plugins.is_empty() || is_handshake(&waiting.item.work.event),
+            None => !subscription.has_plugins() || is_handshake(&waiting.item.work.event),
         };
         if !is_current {
             waiting.item.passed = None;
@@ -352,7 +369,7 @@ fn limits(subscription: Option<&Subscription>, nodes: u32, default_in_flight: us
     match subscription {
         Some(subscription) if subscription.state == State::Active => Limits {
             max_in_flight: max_in_flight(subscription, default_in_flight),
-            has_plugins: !subscription.plugins.is_empty(),
+            has_plugins: subscription.has_plugins(),
             interval: subscription
                 .interval()
                 .map(|interval| interval * nodes.max(1)),

@@ -16,8 +16,8 @@ use crate::domain::attempt::{AttemptNumber, Outcome};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, LaneId, TenantId};
-use crate::domain::plugin::{OnError, PluginUse};
-use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared};
+use crate::domain::plugin::{OnError, PluginName, PluginUse};
+use crate::domain::prepared::{Folded, Outgoing, PipelineResult, PluginFailure, Prepared};
 use crate::domain::subscription::State;
 use crate::domain::target_url::{TargetRules, TargetUrl};
 use crate::log::work::{After, Completion, Origin, ParkReason, Ticket};
@@ -37,6 +37,17 @@ impl Subscriptions for Known {
 struct Plugins;
 
 impl Transform for Plugins {
+    fn fold(
+        &self,
+        _: Arc<Subscription>,
+        _: PluginName,
+        mut events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Folded> {
+        let result = Ok(events.pop().expect("a window holds an event"));
+        let ran = Vec::new();
+        async move { Folded { result, ran } }.boxed()
+    }
+
     fn run(
         &self,
         subscription: Arc<Subscription>,
@@ -234,6 +245,8 @@ impl Bench {
             subscription,
             number: AttemptNumber::FIRST,
             ticket: Ticket::new(delivery, origin, 0, self.completions.clone()),
+            sequence: None,
+            company: None,
         }
     }
 

@@ -15,7 +15,8 @@ use super::clock::Timestamp;
 use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
 use super::pattern::TypePattern;
-use super::plugin::PluginUse;
+use super::plugin::{PluginName, PluginUse};
+use super::queueing::{Keep, Queueing};
 use super::retry::RetrySchedule;
 use super::secret::{Scheme, SigningKey};
 use super::target_url::TargetUrl;
@@ -146,6 +147,8 @@ pub struct DeliveryPolicy {
     /// Requests in flight at once from one node. 1 to 256; none: the deployment's default.
     pub max_in_flight: Option<u16>,
     pub rate_limit: Option<RateLimit>,
+    /// How deliveries wait for each other.
+    pub queueing: Queueing,
     /// Sent with every delivery.
     pub headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -164,12 +167,31 @@ impl Default for DeliveryPolicy {
             timeout: Self::DEFAULT_TIMEOUT,
             max_in_flight: None,
             rate_limit: None,
+            queueing: Queueing::Plain,
             headers: Vec::new(),
         }
     }
 }
 
 impl Subscription {
+    /// The plugin that folds the events of a window into one.
+    #[must_use]
+    pub fn fold(&self) -> Option<&PluginName> {
+        match &self.policy.queueing {
+            Queueing::Debounced(debounce) => match &debounce.keep {
+                Keep::Fold(plugin) => Some(plugin),
+                Keep::Latest => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether its deliveries go through plugins before they can be sent.
+    #[must_use]
+    pub fn has_plugins(&self) -> bool {
+        !self.plugins.is_empty() || self.fold().is_some()
+    }
+
     /// Time from one delivery to the next: the longer of what its owner and what its receiver ask
     /// for.
     #[must_use]

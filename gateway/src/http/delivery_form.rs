@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::check::Check;
+use super::queueing_form::{BatchForm, BlockedForm, DebounceForm, OrderingForm, QueueingForm};
 use crate::domain::duration::{format_duration, parse_duration};
 use crate::domain::headers;
 use crate::domain::retry::RetrySchedule;
@@ -44,6 +45,18 @@ pub struct DeliveryForm {
     /// At most so many in so long, over all nodes together.
     #[schema(value_type = Option<RateLimitForm>)]
     rate_limit: Option<Value>,
+    /// `none`, `key` (one after the other of each key) or `strict` (one after the other of all).
+    #[schema(value_type = Option<OrderingForm>)]
+    ordering: Option<Value>,
+    /// How long a delivery that fails holds up those behind it in its order.
+    #[schema(value_type = Option<BlockedForm>)]
+    on_blocked: Option<Value>,
+    /// Of many events with one key in a short time one is delivered; contradicts `ordering` and `batch`.
+    #[schema(value_type = Option<DebounceForm>)]
+    debounce: Option<Value>,
+    /// Many events in one request; contradicts `ordering` and `debounce`.
+    #[schema(value_type = Option<BatchForm>)]
+    batch: Option<Value>,
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     headers: Option<Value>,
     /// What later versions have; here only the defaults.
@@ -67,12 +80,8 @@ pub struct RateLimitForm {
 }
 
 /// Fields of later versions, and the value that says "without".
-fn defaults_of_later() -> [(&'static str, Value); 7] {
+fn defaults_of_later() -> [(&'static str, Value); 3] {
     [
-        ("ordering", json!("none")),
-        ("on_blocked", json!({"until": "dead"})),
-        ("debounce", Value::Null),
-        ("batch", Value::Null),
         ("auth", Value::Null),
         ("ca_pem", Value::Null),
         ("mtls", Value::Null),
@@ -101,8 +110,16 @@ impl DeliveryForm {
             let detail = "needs the shared secret of signature v1; v1a has none";
             check.error("/delivery/hook_signature", detail);
         }
+        let format = check.value("/delivery/format", self.format);
+        let queueing = QueueingForm {
+            ordering: self.ordering,
+            on_blocked: self.on_blocked,
+            debounce: self.debounce,
+            batch: self.batch,
+        };
         DeliveryPolicy {
-            format: check.value("/delivery/format", self.format),
+            format,
+            queueing: queueing.valid(check, format),
             signature,
             hook_signature,
             retry_schedule: check.retry_schedule(self.retry_schedule),

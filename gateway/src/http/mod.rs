@@ -27,6 +27,7 @@ pub mod plugin_seen_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
+pub mod queueing_form;
 pub mod router;
 pub mod samples;
 pub mod server;
@@ -42,10 +43,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
-use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
-use crate::domain::prepared::Outgoing;
+use crate::domain::parcel::Parcel;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
@@ -164,13 +164,8 @@ impl Api {
     }
 
     /// The body that a delivery has; nothing is sent.
-    fn write_body(
-        &self,
-        subscription: &Subscription,
-        event: &Event,
-        outgoing: Option<&Outgoing>,
-    ) -> bytes::Bytes {
-        (self.0.parts.write_body)(subscription, event, outgoing)
+    fn write_body(&self, subscription: &Subscription, parcel: &Parcel) -> bytes::Bytes {
+        (self.0.parts.write_body)(subscription, parcel)
     }
 
     fn admin_key(&self) -> Option<&KeyHash> {

@@ -305,7 +305,7 @@ mod tests {
     fn mistakes_in_the_delivery_are_named_too() {
         assert_refused(&[
             (
-                with("delivery", json!({"ordering": "key"})),
+                with("delivery", json!({"ordering": "keys"})),
                 "#/delivery/ordering",
             ),
             (

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::AppliedView;
+use super::queueing_form::QueueingView;
 use crate::domain::duration::format_duration;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
@@ -68,6 +69,8 @@ pub struct DeliveryPolicyView {
     /// Null: the deployment's default.
     max_in_flight: Option<u16>,
     rate_limit: Option<RateLimitView>,
+    #[serde(flatten)]
+    queueing: QueueingView,
     #[schema(value_type = std::collections::HashMap<String, String>)]
     headers: BTreeMap<Box<str>, Box<str>>,
 }
@@ -133,6 +136,7 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
             rate_limit: policy.rate_limit.map(RateLimitView::from),
+            queueing: QueueingView::from(&policy.queueing),
             headers: policy.headers.into_iter().collect(),
         }
     }

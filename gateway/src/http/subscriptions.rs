@@ -24,12 +24,13 @@ use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
-use crate::domain::plugin::PluginUse;
+use crate::domain::queueing::{Debounce, Keep, Queueing};
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
+use crate::store::subscriptions::Wish;
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
 const TEST_TYPE: &str = "hookgate.test";
@@ -51,7 +52,7 @@ pub async fn create(
     let Valid { tenant, wish } =
         SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
     let tenant = owner(&api, &caller, tenant).await?;
-    check_plugins(&api, tenant, &wish.plugins)?;
+    check_plugins(&api, tenant, &wish)?;
     check_expiry(&api, wish.expires_at)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
@@ -81,12 +82,26 @@ fn scope_of_form(caller: &Caller, named: Option<&TenantName>) -> Result<Option<T
     }
 }
 
-fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(), Problem> {
-    let errors: Vec<FieldError> = plugins
+fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem> {
+    let plugin = |name| api.store().catalog().plugin(tenant, name);
+    let fold = match &wish.policy.queueing {
+        Queueing::Debounced(Debounce {
+            keep: Keep::Fold(name),
+            ..
+        }) => Some(name),
+        _ => None,
+    };
+    let no_fold = fold.filter(|name| plugin(name).is_none());
+    let no_fold = no_fold.map(|name| FieldError {
+        pointer: "#/delivery/debounce/keep/fold".to_owned(),
+        detail: format!("no plugin is called {name}; upload it first"),
+    });
+    let errors: Vec<FieldError> = wish
+        .plugins
         .iter()
         .enumerate()
         .filter_map(|(index, used)| {
-            let (member, detail) = match api.store().catalog().plugin(tenant, &used.name) {
+            let (member, detail) = match plugin(&used.name) {
                 None => (
                     "name",
                     format!("no plugin is called {}; upload it first", used.name),
@@ -104,6 +119,7 @@ fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(
                 detail,
             })
         })
+        .chain(no_fold)
         .collect();
     if errors.is_empty() {
         Ok(())
@@ -264,7 +280,7 @@ async fn save(
             detail: "cannot change; make a new subscription".to_owned(),
         }]));
     }
-    check_plugins(api, owner.0, &wish.plugins)?;
+    check_plugins(api, owner.0, &wish)?;
     if wish.expires_at != edit.record.wish.expires_at {
         check_expiry(api, wish.expires_at)?;
     }

@@ -23,13 +23,15 @@ use crate::domain::attempt::Outcome;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
 use crate::domain::key::Caller;
+use crate::domain::parcel::{Item, Parcel};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
-use crate::domain::prepared::{Outgoing, PipelineResult};
+use crate::domain::prepared::PipelineResult;
+use crate::domain::queueing::Grouping;
 use crate::domain::subscription::Subscription;
 use crate::store::history::{PastAttempt, PastWish};
 
 /// Writes the body that a delivery has; handed in, because deliveries are not this layer's.
-pub type WriteBody = Arc<dyn Fn(&Subscription, &Event, Option<&Outgoing>) -> Bytes + Send + Sync>;
+pub type WriteBody = Arc<dyn Fn(&Subscription, &Parcel) -> Bytes + Send + Sync>;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -127,10 +129,12 @@ async fn verified(
         .ok_or_else(|| conflict("the subscription's configuration of then is not kept any more"))?;
     let subscription = api.store().catalog().subscription(id.subscription);
     let subscription = subscription.ok_or_else(|| conflict("the subscription was deleted"))?;
+    let events = members(api, Arc::new(event), &attempt).await?;
     let again = Again {
         api,
         subscription: &subscription,
-        event: Arc::new(event),
+        id,
+        events,
         attempt: &attempt,
         wish: &wish,
     };
@@ -175,11 +179,35 @@ fn chosen(attempts: Vec<PastAttempt>, number: Option<u16>) -> Result<PastAttempt
     }
 }
 
+/// The events that it was made of: its own, or those that were folded or sent together.
+async fn members(
+    api: &Api,
+    own: Arc<Event>,
+    attempt: &PastAttempt,
+) -> Result<Vec<Arc<Event>>, Problem> {
+    let Some((Grouping::Fold | Grouping::Batch, members)) = &attempt.group else {
+        return Ok(vec![own]);
+    };
+    let mut events = api.store().stored_events(members).await?;
+    let missing = members.len().saturating_sub(events.len());
+    if missing > 0 {
+        let detail = format!(
+            "the data of {missing} of its {} events is erased or older than what is kept",
+            members.len()
+        );
+        return Err(conflict(detail));
+    }
+    events.sort_unstable_by_key(|event| event.id);
+    Ok(events.into_iter().map(Arc::new).collect())
+}
+
 /// A past delivery with all that is needed to make it again.
 struct Again<'a> {
     api: &'a Api,
     subscription: &'a Arc<Subscription>,
-    event: Arc<Event>,
+    id: DeliveryId,
+    /// One, or those that were folded or sent together.
+    events: Vec<Arc<Event>>,
     attempt: &'a PastAttempt,
     wish: &'a PastWish,
 }
@@ -188,47 +216,91 @@ type Compared = (bool, String, Option<[u8; 32]>);
 
 impl Again<'_> {
     async fn compare(&self) -> Result<Compared, Problem> {
-        let steps = self.steps()?;
-        if steps.is_empty() {
-            return Ok(self.compare_body(None));
+        let ran = self.attempt.run.as_ref().map(|(_, ran)| &ran[..]);
+        let mut ran = ran.unwrap_or_default();
+        let mut events = self.events.clone();
+        let is_fold = matches!(self.attempt.group, Some((Grouping::Fold, _))) && events.len() > 1;
+        if let Some(((_, digest), rest)) = ran.split_first().filter(|_| is_fold) {
+            let tenant = &self.subscription.tenant_name;
+            let folded = self
+                .api
+                .plugins()
+                .fold_again(*digest, tenant, &events)
+                .await;
+            let folded = folded
+                .map_err(|why| conflict(format!("the plugin that folded then fails now: {why}")))?;
+            (events, ran) = (vec![folded], rest);
+        } else if is_fold {
+            events.drain(..events.len() - 1);
         }
-        let plugins = self.api.plugins();
-        let tenant = &self.subscription.tenant_name;
+        let steps = self.steps(ran)?;
+        let mut items = Vec::new();
+        let mut end = None;
+        for event in events {
+            if steps.is_empty() {
+                let outgoing = None;
+                items.push(Item { event, outgoing });
+                continue;
+            }
+            match self.run(event.clone(), steps.clone()).await? {
+                PipelineResult::Deliver(outgoing) => items.push(Item {
+                    event,
+                    outgoing: Some(outgoing),
+                }),
+                other => end = Some(other),
+            }
+        }
+        Ok(self.judge(items, end))
+    }
+
+    async fn run(
+        &self,
+        event: Arc<Event>,
+        steps: Vec<(PluginUse, ComponentDigest)>,
+    ) -> Result<PipelineResult, Problem> {
         let claims = self.api.claims().clone();
-        let whose = (self.event.clone(), tenant);
+        let whose = (event, &self.subscription.tenant_name);
+        let plugins = self.api.plugins();
         let prepared = plugins
             .run_again(whose, self.subscription.id, steps, claims)
             .await
             .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
+        Ok(prepared.result)
+    }
+
+    /// What is to be sent, or how it ends; of a batch some may be sent and others dropped.
+    fn judge(&self, items: Vec<Item>, end: Option<PipelineResult>) -> Compared {
         let was_dropped = self.attempt.outcome == Outcome::Dropped;
-        Ok(match prepared.result {
-            PipelineResult::Deliver(outgoing) if !was_dropped => self.compare_body(Some(&outgoing)),
-            PipelineResult::Deliver(_) => (
+        let is_sent = !items.is_empty();
+        match end {
+            Some(PipelineResult::Failed(failure)) => {
+                let detail = format!("{} fails now: {}", failure.plugin, failure.reason);
+                (false, detail, None)
+            }
+            _ if is_sent && !was_dropped => self.compare_body(items),
+            _ if is_sent => (
                 false,
                 "it was dropped then; the same plugins let it pass now".to_owned(),
                 None,
             ),
-            PipelineResult::Drop { reason } if was_dropped => {
+            Some(PipelineResult::Drop { reason }) if was_dropped => {
                 let same = self.attempt.reason.as_deref() == Some(&reason);
                 (same, format!("dropped again: {reason}"), None)
             }
-            PipelineResult::Drop { reason } => (
+            Some(PipelineResult::Drop { reason }) => (
                 false,
                 format!("it was sent then; the same plugins drop it now: {reason}"),
                 None,
             ),
-            PipelineResult::Failed(failure) => {
-                let detail = format!("{} fails now: {}", failure.plugin, failure.reason);
-                (false, detail, None)
-            }
-        })
+            _ => (false, "there is nothing to make it of".to_owned(), None),
+        }
     }
 
     /// What ran then, as it was configured then.
-    fn steps(&self) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
-        let Some((_, ran)) = &self.attempt.run else {
-            return Ok(Vec::new());
-        };
+    fn steps(
+        &self,
+        ran: &[(PluginName, ComponentDigest)],
+    ) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
         let mut configured = self.wish.plugins.iter();
         let steps = ran.iter().map(|(name, digest)| {
             let used = configured.find(|used| used.name == *name)?;
@@ -239,10 +311,20 @@ impl Again<'_> {
         })
     }
 
-    fn compare_body(&self, outgoing: Option<&Outgoing>) -> Compared {
+    fn compare_body(&self, items: Vec<Item>) -> Compared {
         let mut subscription = Subscription::clone(self.subscription);
         subscription.policy = self.wish.policy.clone();
-        let body = self.api.write_body(&subscription, &self.event, outgoing);
+        let parcel = Parcel {
+            delivery: self.id,
+            items,
+            sequence: self
+                .attempt
+                .sequence
+                .filter(|_| self.attempt.group.is_none()),
+            group: self.attempt.group.clone(),
+        };
+        let parcel = parcel.for_policy(&subscription.policy);
+        let body = self.api.write_body(&subscription, &parcel);
         let now: [u8; 32] = Sha256::digest(&body).into();
         let same = self.attempt.body_hash == Some(now);
         let detail = if same {

@@ -10,6 +10,7 @@ mod breaker;
 pub mod breakers;
 pub mod claim;
 pub mod dry_run;
+mod fold;
 pub mod folder;
 pub mod folder_memory;
 pub mod json_diff;

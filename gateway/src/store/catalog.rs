@@ -16,6 +16,7 @@ use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
+use crate::domain::queueing::{Place, Queueing};
 use crate::domain::quota::Quota;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
@@ -65,6 +66,26 @@ impl PluginEntry {
         versions
             .find(|(other, _)| *other == number)
             .map(|(_, digest)| *digest)
+    }
+}
+
+/// A subscription that wants an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub subscription: SubscriptionId,
+    pub state: State,
+    /// None: its deliveries do not wait for each other.
+    pub queueing: Option<Arc<Queueing>>,
+}
+
+impl Wish {
+    /// Where an event with this key goes.
+    #[must_use]
+    pub fn place(&self, key: Option<&str>) -> Place {
+        match &self.queueing {
+            Some(queueing) => queueing.place(self.subscription, self.state, key),
+            None => Queueing::Plain.place(self.subscription, self.state, key),
+        }
     }
 }
 
@@ -149,11 +170,7 @@ impl Catalog {
 
     /// The subscriptions that take an event, each once, in the order of ids.
     #[must_use]
-    pub fn matching(
-        &self,
-        tenant: TenantId,
-        candidate: &Candidate<'_>,
-    ) -> Vec<(SubscriptionId, State)> {
+    pub fn wishes(&self, tenant: TenantId, candidate: &Candidate<'_>) -> Vec<Wish> {
         let likely = {
             let tables = self.tables.read();
             let matcher = tables.matchers.get(&tenant);
@@ -162,9 +179,13 @@ impl Catalog {
         let mut matching: Vec<_> = likely
             .into_iter()
             .filter(|likely| likely.filters.hold(candidate))
-            .map(|likely| (likely.id, likely.state))
+            .map(|likely| Wish {
+                subscription: likely.id,
+                state: likely.state,
+                queueing: likely.queueing,
+            })
             .collect();
-        matching.dedup_by_key(|(id, _)| *id);
+        matching.dedup_by_key(|wish| wish.subscription);
         matching
     }
 

@@ -5,10 +5,12 @@
 //! comes out, when no lock is held any more.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
+use crate::domain::queueing::Queueing;
 use crate::domain::subscription::{State, Subscription};
 
 /// A subscription that may want an event, and what is left to be asked.
@@ -17,6 +19,8 @@ pub(super) struct Likely {
     pub(super) id: SubscriptionId,
     pub(super) state: State,
     pub(super) filters: Filters,
+    /// None: its deliveries do not wait for each other.
+    pub(super) queueing: Option<Arc<Queueing>>,
 }
 
 /// Exact types by hash, patterns one by one.
@@ -43,6 +47,7 @@ impl Matcher {
             id: subscription.id,
             state: subscription.state,
             filters: subscription.filters.clone(),
+            queueing: waits_for_others(&subscription.policy.queueing),
         };
         for pattern in &subscription.event_types {
             if pattern.is_exact() {
@@ -81,6 +86,10 @@ impl Matcher {
         likely.sort_unstable_by_key(|likely| likely.id);
         likely
     }
+}
+
+fn waits_for_others(queueing: &Queueing) -> Option<Arc<Queueing>> {
+    (*queueing != Queueing::Plain).then(|| Arc::new(queueing.clone()))
 }
 
 impl OfType {
