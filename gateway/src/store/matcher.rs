@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::SubscriptionId;
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
 use crate::domain::subscription::{State, Subscription};
 
@@ -16,7 +17,15 @@ use crate::domain::subscription::{State, Subscription};
 pub(super) struct Likely {
     pub(super) id: SubscriptionId,
     pub(super) state: State,
+    pub(super) labels: Labels,
     pub(super) filters: Filters,
+}
+
+impl Likely {
+    /// What the index did not say.
+    pub(super) fn takes(&self, candidate: &Candidate<'_>) -> bool {
+        self.labels.take(candidate.labels()) && self.filters.hold(candidate)
+    }
 }
 
 /// Exact types by hash, patterns one by one.
@@ -42,6 +51,7 @@ impl Matcher {
         let likely = Likely {
             id: subscription.id,
             state: subscription.state,
+            labels: subscription.labels.clone(),
             filters: subscription.filters.clone(),
         };
         for pattern in &subscription.event_types {
@@ -144,6 +154,7 @@ mod tests {
             tenant_name: TenantName::unnamed(),
             state,
             event_types: types.iter().map(|text| text.parse().unwrap()).collect(),
+            labels: Labels::default(),
             filters: Filters::parse(filters).unwrap(),
             target: None,
             plugins: vec![],
