@@ -20,6 +20,7 @@ pub(super) fn subscription(target: &str) -> Subscription {
         state: State::Active,
         event_types: vec!["*".parse().unwrap()],
         target: Some(TargetUrl::from_stored(target).unwrap()),
+        labels: crate::domain::labels::Labels::default(),
         filters: crate::domain::filter::Filters::default(),
         plugins: Vec::new(),
         policy: DeliveryPolicy::default(),

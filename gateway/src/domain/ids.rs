@@ -101,6 +101,10 @@ id!(
     KeyId(i32), "key_"
 );
 id!(
+    /// Where a provider's webhooks come in.
+    SourceId(i32), "src_"
+);
+id!(
     /// Work that takes longer than a request.
     JobId(i64), "job_"
 );

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
+use super::labels::Labels;
 use super::pattern::TypePattern;
 use super::plugin::{PluginName, PluginUse};
 use super::queueing::{Keep, Queueing};
@@ -210,6 +211,7 @@ pub struct Subscription {
     pub tenant_name: TenantName,
     pub state: State,
     pub event_types: Vec<TypePattern>,
+    pub labels: Labels,
     /// All must hold.
     pub filters: Filters,
     /// None: pull only, nothing is pushed.

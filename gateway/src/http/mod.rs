@@ -14,6 +14,8 @@ pub mod erase;
 pub mod events;
 pub mod explain;
 mod fields;
+pub mod inbound;
+mod inbound_plugin;
 pub mod input;
 pub mod jobs;
 pub mod keys;
@@ -31,6 +33,10 @@ pub mod queueing_form;
 pub mod router;
 pub mod samples;
 pub mod server;
+pub mod source_form;
+pub mod source_records;
+pub mod source_view;
+pub mod sources;
 pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;
@@ -56,6 +62,7 @@ use crate::store::Store;
 use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
+use source_records::SourceRecords;
 
 /// What the API calls on.
 #[derive(Clone)]
@@ -96,13 +103,19 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     parts: ApiParts,
     ingest: Ingest,
+    sources: SourceRecords,
 }
 
 impl Api {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
-        Self(Arc::new(Shared { parts, ingest }))
+        let sources = SourceRecords::default();
+        Self(Arc::new(Shared {
+            parts,
+            ingest,
+            sources,
+        }))
     }
 
     #[must_use]
@@ -128,6 +141,16 @@ impl Api {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
+    }
+
+    /// What came in at sources on this node.
+    fn source_records(&self) -> &SourceRecords {
+        &self.0.sources
+    }
+
+    /// What a provider is given to send to.
+    fn source_url(&self, address: &str) -> String {
+        format!("{}/in/{address}", self.claims().public_url())
     }
 
     /// Cancelled when the gateway begins to stop.

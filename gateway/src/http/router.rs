@@ -84,6 +84,8 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::missed::routes())
         .merge(super::erase::routes())
         .merge(super::verify::routes())
+        .merge(super::sources::routes())
+        .merge(super::inbound::routes())
         .merge(more)
 }
 
@@ -114,6 +116,7 @@ fn named(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
             &mut item.put,
             &mut item.patch,
             &mut item.delete,
+            &mut item.options,
         ]
     });
     for operation in operations.flatten() {

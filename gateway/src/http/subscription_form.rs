@@ -16,6 +16,7 @@ use super::input::JsonText;
 use super::problem::Problem;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
+use crate::domain::labels::MAX_LABELS;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
 use crate::domain::target_url::{TargetRules, TargetUrl};
@@ -24,7 +25,6 @@ use crate::domain::verification::Verification;
 use crate::store::subscriptions::Wish;
 
 const MAX_EVENT_TYPES: usize = 100;
-const MAX_LABELS: usize = 20;
 const MAX_PLUGINS: usize = 16;
 const MAX_METADATA_BYTES: usize = 16 * 1024;
 

@@ -63,8 +63,12 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// Whose the new subscription is: the caller's tenant, or the one that is named, or `default`.
-async fn owner(api: &Api, caller: &Caller, named: Option<TenantName>) -> Result<TenantId, Problem> {
+/// Whose the new thing is: the caller's tenant, or the one that is named, or `default`.
+pub(super) async fn owner(
+    api: &Api,
+    caller: &Caller,
+    named: Option<TenantName>,
+) -> Result<TenantId, Problem> {
     if let Some(id) = scope_of_form(caller, named.as_ref())? {
         return Ok(id);
     }

@@ -172,8 +172,8 @@ impl Ingest {
             return Err(AcceptError::Flaw { index, flaw });
         }
         let tenant = self.tenant(sender, incoming.tenant.as_ref(), index).await?;
-        let index = sender.events_before + index;
-        let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
+        let place = sender.events_before + index;
+        let idempotency = idempotency::of(&incoming, sender.key.as_ref(), place);
         let mut attributes = incoming.attributes;
         attributes.trace_parent.clone_from(&sender.trace.parent);
         attributes.trace_state.clone_from(&sender.trace.state);

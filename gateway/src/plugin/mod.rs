@@ -19,6 +19,7 @@ mod passage;
 mod pinned;
 pub mod pipeline;
 pub mod publish;
+pub mod receive;
 pub mod records;
 pub mod registry;
 pub mod shipped;

@@ -13,11 +13,12 @@ use super::load::Loaded;
 use super::matcher::Matcher;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Candidate;
-use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigVersion, EventId, SourceId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 use crate::domain::queueing::{Place, Queueing};
 use crate::domain::quota::Quota;
+use crate::domain::source::Source;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
 
@@ -103,6 +104,7 @@ struct Tables {
     subscriptions: HashMap<SubscriptionId, Arc<Subscription>>,
     matchers: HashMap<TenantId, Matcher>,
     plugins: HashMap<TenantId, HashMap<PluginName, Arc<PluginEntry>>>,
+    sources: Sources,
     /// When subscriptions end that have not ended yet.
     expiries: BTreeSet<(Timestamp, SubscriptionId)>,
     /// When the older of two secrets stops signing.
@@ -115,6 +117,29 @@ struct Tenants {
     by_id: HashMap<TenantId, TenantName>,
     /// Of those that have one.
     quotas: HashMap<TenantId, Quota>,
+}
+
+#[derive(Debug, Default)]
+struct Sources {
+    by_address: HashMap<Box<str>, Arc<Source>>,
+    addresses: HashMap<SourceId, Box<str>>,
+}
+
+impl Sources {
+    fn put(&mut self, loaded: Result<Source, SourceId>) {
+        let id = match &loaded {
+            Ok(source) => source.id,
+            Err(deleted) => *deleted,
+        };
+        if let Some(address) = self.addresses.remove(&id) {
+            self.by_address.remove(&address);
+        }
+        if let Ok(source) = loaded {
+            self.addresses.insert(id, source.address.clone());
+            self.by_address
+                .insert(source.address.clone(), Arc::new(source));
+        }
+    }
 }
 
 impl Catalog {
@@ -178,7 +203,7 @@ impl Catalog {
         };
         let mut matching: Vec<_> = likely
             .into_iter()
-            .filter(|likely| likely.filters.hold(candidate))
+            .filter(|likely| likely.takes(candidate))
             .map(|likely| Wish {
                 subscription: likely.id,
                 state: likely.state,
@@ -187,6 +212,12 @@ impl Catalog {
             .collect();
         matching.dedup_by_key(|wish| wish.subscription);
         matching
+    }
+
+    /// The source behind an address.
+    #[must_use]
+    pub fn source_at(&self, address: &str) -> Option<Arc<Source>> {
+        self.tables.read().sources.by_address.get(address).cloned()
     }
 
     /// The tenant's own plugin of that name, else the shared one.
@@ -288,6 +319,9 @@ impl Tables {
             self.overlaps
                 .extend(overlap_until.map(|until| (until, subscription.id)));
             self.put_subscription(subscription);
+        }
+        for source in loaded.sources {
+            self.sources.put(source);
         }
         for (entry, is_deleted) in loaded.plugins {
             let of_tenant = self.plugins.entry(entry.tenant).or_default();

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::StoreError;
 use super::catalog::PluginEntry;
+use super::load_sources;
 use super::policy;
 use super::seal::{Owner, Sealer};
 use super::tenants::quota;
@@ -16,6 +17,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
+use crate::domain::labels::Labels;
 use crate::domain::plugin::{ComponentDigest, PluginOwner, Share};
 use crate::domain::quota::Quota;
 use crate::domain::secret::{Scheme, SigningKey};
@@ -32,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) callers: Vec<(KeyHash, Option<Caller>)>,
     /// With the instant at which the older of two secrets stops signing.
     pub(super) subscriptions: Vec<(Subscription, Option<Timestamp>)>,
+    /// An id alone for a source that was deleted.
+    pub(super) sources: Vec<load_sources::Loaded>,
     /// True for a plugin that was deleted.
     pub(super) plugins: Vec<(PluginEntry, bool)>,
     pub(super) unreadable: Vec<StoreError>,
@@ -60,12 +64,15 @@ pub(super) async fn load(
         load_callers(&mut tx, since, &mut loaded).await?;
         load_subscriptions(&mut tx, sealer, since, &mut loaded).await?;
         load_plugins(&mut tx, since, &mut loaded).await?;
+        let (sources, errors) = load_sources::load(&mut tx, sealer, since).await?;
+        loaded.sources = sources;
+        loaded.unreadable.extend(errors);
     }
     tx.commit().await?;
     Ok(loaded)
 }
 
-fn floor(since: Since) -> i64 {
+pub(super) fn floor(since: Since) -> i64 {
     since.map_or(-1, ConfigVersion::get)
 }
 
@@ -142,7 +149,7 @@ async fn load_subscriptions(
 ) -> Result<(), StoreError> {
     let rows = sqlx::query_as!(
         SubscriptionRow,
-        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.filters::text as "filters!",
+        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.labels, s.filters::text as "filters!",
              s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
              s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
              s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
@@ -173,6 +180,7 @@ struct SubscriptionRow {
     tenant_name: String,
     state: String,
     event_types: Vec<String>,
+    labels: Vec<String>,
     filters: String,
     target_url: Option<String>,
     plugins: String,
@@ -233,6 +241,7 @@ impl SubscriptionRow {
             tenant_name: self.tenant_name.parse()?,
             state: self.state.parse()?,
             event_types: event_types.collect::<Result<_, _>>()?,
+            labels: Labels::new(&self.labels),
             filters: filters(&self.filters).map_err(ReadError::Text)?,
             target: match self.target_url {
                 Some(text) => Some(
@@ -298,7 +307,11 @@ async fn load_plugins(
     Ok(())
 }
 
-fn unreadable(table: &'static str, id: i32, reason: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(
+    table: &'static str,
+    id: i32,
+    reason: &dyn std::fmt::Display,
+) -> StoreError {
     StoreError::Unreadable {
         table,
         id: id.into(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::SubscriptionId;
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
 use crate::domain::queueing::Queueing;
 use crate::domain::subscription::{State, Subscription};
@@ -18,9 +19,17 @@ use crate::domain::subscription::{State, Subscription};
 pub(super) struct Likely {
     pub(super) id: SubscriptionId,
     pub(super) state: State,
+    pub(super) labels: Labels,
     pub(super) filters: Filters,
     /// None: its deliveries do not wait for each other.
     pub(super) queueing: Option<Arc<Queueing>>,
+}
+
+impl Likely {
+    /// What the index did not say.
+    pub(super) fn takes(&self, candidate: &Candidate<'_>) -> bool {
+        self.labels.take(candidate.labels()) && self.filters.hold(candidate)
+    }
 }
 
 /// Exact types by hash, patterns one by one.
@@ -46,6 +55,7 @@ impl Matcher {
         let likely = Likely {
             id: subscription.id,
             state: subscription.state,
+            labels: subscription.labels.clone(),
             filters: subscription.filters.clone(),
             queueing: waits_for_others(&subscription.policy.queueing),
         };
@@ -153,6 +163,7 @@ mod tests {
             tenant_name: TenantName::unnamed(),
             state,
             event_types: types.iter().map(|text| text.parse().unwrap()).collect(),
+            labels: Labels::default(),
             filters: Filters::parse(filters).unwrap(),
             target: None,
             plugins: vec![],

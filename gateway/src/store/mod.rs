@@ -16,12 +16,14 @@ pub mod job_lease;
 pub mod jobs;
 pub mod keys;
 pub mod load;
+mod load_sources;
 pub mod matcher;
 pub mod nodes;
 pub mod plugins;
 pub mod policy;
 pub mod preflight;
 pub mod seal;
+pub mod sources;
 pub mod states;
 pub mod stored_events;
 pub mod subscriptions;
@@ -75,6 +77,12 @@ impl Store {
     #[must_use]
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// For secrets that are made for somebody.
+    #[must_use]
+    pub fn random_bytes(&self) -> [u8; 32] {
+        self.random.bytes()
     }
 
     /// The database's clock.
