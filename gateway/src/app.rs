@@ -6,7 +6,9 @@
 
 mod adapters;
 mod lives;
+mod randomness;
 
+use self::randomness::system_random;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -28,7 +30,7 @@ use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
+use crate::delivery::{Board, Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
@@ -124,6 +126,7 @@ impl Gateway {
             clock,
             random,
             metrics,
+            board: Board::default(),
             shutdown: shutdown.clone(),
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
@@ -208,6 +211,8 @@ struct Core<'a> {
     clock: Clock,
     random: Random,
     metrics: Metrics,
+    /// How receivers fare.
+    board: Board,
     shutdown: Shutdown,
 }
 
@@ -309,6 +314,7 @@ impl Core<'_> {
                 max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
+            health: adapters::health(self.board.clone()),
             stopping: self.shutdown.soft(),
         })
     }
@@ -320,6 +326,7 @@ impl Core<'_> {
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
             limits: self.settings.delivery.limits,
+            proxy: self.settings.delivery.egress_proxy.clone(),
             clock: self.clock.clone(),
         })
     }
@@ -370,6 +377,7 @@ impl Core<'_> {
                 recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },
             sender,
+            board: self.board.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             metrics: self.metrics.clone(),
@@ -381,11 +389,6 @@ impl Core<'_> {
 #[must_use]
 pub fn system_clock() -> Clock {
     Clock::new(|| Timestamp::from(OffsetDateTime::now_utc()))
-}
-
-/// The operating system's source.
-fn system_random() -> Random {
-    Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"))
 }
 
 /// First of all, so that a taken port is told before anything else is started.

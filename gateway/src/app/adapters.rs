@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
+use crate::delivery::{Board, Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::prepared::Prepared;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::http::HealthOf;
 use crate::http::verify::WriteBody;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::work::ParkReason;
@@ -82,6 +83,11 @@ pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
     Arc::new(move |subscription, event, outgoing| {
         aside::body(subscription, event, outgoing, (&clock, &random))
     })
+}
+
+/// How receivers fare, for the API to show.
+pub(super) fn health(board: Board) -> HealthOf {
+    Arc::new(move |subscription| board.health(subscription))
 }
 
 /// How many nodes live, this one included.

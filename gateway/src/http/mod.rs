@@ -3,6 +3,7 @@
 //! Handlers extract, call one function, and turn what it says into a response. Status codes live
 //! here and nowhere else; what is delivered, and how, is not known here.
 
+pub mod access_form;
 pub mod again;
 pub mod backtest;
 pub mod caller;
@@ -43,7 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConfigVersion, EventId};
+use crate::domain::health::Health;
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId};
 use crate::domain::key::KeyHash;
 use crate::domain::prepared::Outgoing;
 use crate::domain::subscription::{State, Subscription};
@@ -57,6 +59,9 @@ use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 
+/// What is out of the ordinary with a subscription's receiver, as far as this node knows.
+pub type HealthOf = Arc<dyn Fn(SubscriptionId) -> Option<Health> + Send + Sync>;
+
 /// What the API calls on.
 #[derive(Clone)]
 pub struct ApiParts {
@@ -67,6 +72,7 @@ pub struct ApiParts {
     pub plugins: Plugins,
     pub rules: ApiRules,
     pub write_body: verify::WriteBody,
+    pub health: HealthOf,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
 }
@@ -187,6 +193,10 @@ impl Api {
 
     fn targets(&self) -> &TargetRules {
         &self.0.parts.rules.targets
+    }
+
+    fn health(&self, of: SubscriptionId) -> Health {
+        (self.0.parts.health)(of).unwrap_or_default()
     }
 
     fn form_rules(&self) -> FormRules<'_> {

@@ -25,6 +25,8 @@ struct StoredPolicy {
     /// Milliseconds, and how many in them.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<(u64, NonZeroU32)>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rate_limit_exact: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -42,6 +44,7 @@ pub(super) fn to_stored(policy: &DeliveryPolicy) -> String {
         timeout_ms: Some(ms(policy.timeout)),
         max_in_flight: policy.max_in_flight,
         rate_limit: policy.rate_limit.map(|limit| (ms(limit.per), limit.max)),
+        rate_limit_exact: policy.rate_limit.is_some_and(|limit| limit.exact),
         headers: policy.headers.clone(),
     };
     serde_json::to_string(&stored).expect("a policy is plain data")
@@ -67,6 +70,7 @@ pub(super) fn from_stored(text: &str) -> Result<DeliveryPolicy, String> {
         rate_limit: stored.rate_limit.map(|(per_ms, max)| RateLimit {
             per: Duration::from_millis(per_ms),
             max,
+            exact: stored.rate_limit_exact,
         }),
         headers: stored.headers,
     })
@@ -88,6 +92,7 @@ mod tests {
             rate_limit: Some(RateLimit {
                 per: Duration::from_secs(2),
                 max: NonZeroU32::new(7).unwrap(),
+                exact: true,
             }),
             headers: vec![("x-team".into(), "ops".into())],
         };
