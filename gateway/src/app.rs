@@ -37,6 +37,7 @@ use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
+use crate::ingest::outbox::Drain;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -146,6 +147,8 @@ impl Gateway {
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims, &keys.admin);
+        let drain = Drain::own(api.ingest(), core.metrics.clone());
+        shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
         let serving =
             http::server::serve(listener, router, settings.server.clone(), shutdown.soft());

@@ -29,6 +29,7 @@ mod log_node;
 mod ndjson;
 mod notices;
 mod openapi;
+mod outbox;
 mod outgoing;
 mod pace;
 mod plugin_folder;

@@ -463,6 +463,7 @@ pub(super) async fn send_alone(
         targets: vec![to],
         parked: Vec::new(),
         idempotency: None,
+        outbox: None,
     };
     let appended = api.log().append(vec![event]).await;
     let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;

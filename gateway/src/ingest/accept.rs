@@ -153,6 +153,7 @@ impl Ingest {
                     is_duplicate: true,
                 }),
                 Appended::OtherBody { id } => Err(AcceptError::OtherBody { index, known: id }),
+                Appended::NotTaken => unreachable!("no event of a request has a row of the outbox"),
             })
             .collect()
     }
@@ -183,13 +184,14 @@ impl Ingest {
             targets: Vec::new(),
             parked: Vec::new(),
             idempotency,
+            outbox: None,
         };
         self.address(&mut event);
         Ok(event)
     }
 
     /// Fills in who gets the event, now or later.
-    fn address(&self, event: &mut NewEvent) {
+    pub(super) fn address(&self, event: &mut NewEvent) {
         let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
         for (subscription, state) in self.store.catalog().matching(event.tenant, &candidate) {
             match state {
@@ -224,6 +226,7 @@ impl Ingest {
             targets: Vec::new(),
             parked: Vec::new(),
             idempotency: None,
+            outbox: None,
         };
         self.address(&mut event);
         if event.targets.is_empty() && event.parked.is_empty() {
@@ -236,8 +239,16 @@ impl Ingest {
         }))
     }
 
-    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
-    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What a batch takes of the quotas of tenants that have one.
+    fn wanted(&self, batch: &[NewEvent]) -> Vec<Wanted> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for event in batch {
             let known = wanted
@@ -256,11 +267,28 @@ impl Ingest {
             }
         }
         wanted.retain(|wanted| !wanted.quota.is_unlimited());
+        wanted
+    }
+
+    fn nodes(&self) -> usize {
+        1 + self.log.beats().borrow().peers.len()
+    }
+
+    /// Counts what was committed elsewhere before anybody could refuse it.
+    pub(super) fn charge(&self, batch: &[NewEvent]) {
+        let wanted = self.wanted(batch);
+        if !wanted.is_empty() {
+            self.meters.charge(&wanted, self.nodes(), Instant::now());
+        }
+    }
+
+    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
+    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+        let wanted = self.wanted(batch);
         if wanted.is_empty() {
             return Ok(());
         }
-        let nodes = 1 + self.log.beats().borrow().peers.len();
-        let taken = self.meters.take(&wanted, nodes, Instant::now());
+        let taken = self.meters.take(&wanted, self.nodes(), Instant::now());
         taken.map_err(|refused| AcceptError::OverQuota {
             what: refused.what,
             limit: refused.limit,
@@ -297,7 +325,7 @@ impl Ingest {
     }
 
     /// The log's statement may have seen subscriptions that the catalog did not know yet.
-    async fn park_what_was_missed(
+    pub(super) async fn park_what_was_missed(
         &self,
         given: &[Given],
         appended: &[Appended],
@@ -331,7 +359,7 @@ impl Ingest {
 }
 
 /// What an event was matched by, and whom it was given to.
-struct Given {
+pub(super) struct Given {
     tenant: TenantId,
     event_type: Arc<str>,
     attributes: Attributes,
@@ -340,7 +368,7 @@ struct Given {
 }
 
 impl Given {
-    fn of(event: &NewEvent) -> Self {
+    pub(super) fn of(event: &NewEvent) -> Self {
         let parked = event.parked.iter().map(|(subscription, _)| *subscription);
         Self {
             tenant: event.tenant,

@@ -12,6 +12,7 @@ pub mod json;
 pub mod lines;
 pub mod notices;
 mod object;
+pub mod outbox;
 mod quota;
 mod scan;
 mod text;

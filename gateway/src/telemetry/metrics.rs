@@ -60,6 +60,10 @@ pub struct Metrics {
     pub plugin_bytes_saved: Counter,
     pub plugin_reloads_failed: Counter,
     pub http_requests: Family<RequestLabel, Counter>,
+    pub outbox_events: Counter,
+    pub outbox_refused: Counter,
+    pub outbox_waiting: Gauge,
+    pub outbox_seconds: Histogram,
 }
 
 /// From a tenth of a millisecond to half a minute.
@@ -92,6 +96,10 @@ impl Metrics {
             plugin_bytes_saved: Counter::default(),
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
+            outbox_events: Counter::default(),
+            outbox_refused: Counter::default(),
+            outbox_waiting: Gauge::default(),
+            outbox_seconds: Histogram::new(SECONDS),
         };
         for outcome in Outcome::all() {
             let _ = metrics.deliveries.get_or_create(&OutcomeLabel { outcome });
@@ -105,6 +113,7 @@ impl Metrics {
         self.register_log(&mut registry);
         self.register_deliveries(&mut registry);
         self.register_plugins(&mut registry);
+        self.register_outbox(&mut registry);
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests by route and status", requests);
         registry
@@ -179,6 +188,29 @@ impl Metrics {
             "plugin_reloads_failed",
             "Plugin files that were refused",
             failed,
+        );
+    }
+
+    fn register_outbox(&self, r: &mut Registry) {
+        let events = self.outbox_events.clone();
+        r.register("outbox_events", "Events that came by SQL", events);
+        let refused = self.outbox_refused.clone();
+        r.register(
+            "outbox_refused",
+            "Rows of an outbox that could become no event and were set aside",
+            refused,
+        );
+        let waiting = self.outbox_waiting.clone();
+        r.register(
+            "outbox_waiting",
+            "Rows that the last look into an outbox found, at most 10000",
+            waiting,
+        );
+        seconds(
+            r,
+            "outbox_delay",
+            "From hookgate.emit to the event's own commit, the rest of the caller's transaction included",
+            &self.outbox_seconds,
         );
     }
 
