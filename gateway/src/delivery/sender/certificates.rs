@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
 };
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,18 +27,21 @@ const NAME: &str = "receiver.test";
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::self_signed(Self::params(), key).unwrap())
+        Self(CertifiedIssuer::self_signed(Self::params(name), key).unwrap())
     }
 
+    /// One that this one vouches for.
     fn below(&self) -> Self {
         let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::signed_by(Self::params(), key, &self.0).unwrap())
+        let params = Self::params("between");
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
     }
 
-    fn params() -> CertificateParams {
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
     }
@@ -55,6 +59,7 @@ impl Authority {
     /// A certificate for `name`, made otherwise by `adjust`.
     fn sign(&self, name: &str, adjust: impl FnOnce(&mut CertificateParams)) -> Signed {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         adjust(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
@@ -162,7 +167,7 @@ fn weakened(mut signed: Signed) -> Signed {
 
 #[tokio::test]
 async fn nine_bad_servers_are_refused_and_the_reason_is_recorded() {
-    let authority = Authority::new();
+    let authority = Authority::named("root");
     let sender = trusting(authority.roots());
     let now = OffsetDateTime::now_utc();
     let good = |adjust: fn(&mut CertificateParams)| authority.sign(NAME, adjust);
@@ -182,7 +187,7 @@ async fn nine_bad_servers_are_refused_and_the_reason_is_recorded() {
         Signed { chain, key }
     };
     let unknown = {
-        let other = Authority::new();
+        let other = Authority::named("other");
         let mut signed = other.sign(NAME, |_| {});
         signed.chain.push(other.certificate());
         signed
@@ -225,7 +230,7 @@ async fn nine_bad_servers_are_refused_and_the_reason_is_recorded() {
 
 #[tokio::test]
 async fn a_subscription_s_own_authority_stands_instead_of_the_system_s() {
-    let (public, own) = (Authority::new(), Authority::new());
+    let (public, own) = (Authority::named("public"), Authority::named("own"));
     let sender = trusting(public.roots());
     let access = Access::new(AccessWish {
         auth: None,
@@ -250,7 +255,7 @@ async fn a_subscription_s_own_authority_stands_instead_of_the_system_s() {
 
 #[tokio::test]
 async fn a_receiver_that_wants_to_know_us_is_shown_the_subscription_s_certificate() {
-    let authority = Authority::new();
+    let authority = Authority::named("root");
     let sender = trusting(authority.roots());
     let client = authority.sign("gateway.test", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
