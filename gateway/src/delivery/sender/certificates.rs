@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::tests::{open, post_by, trusting};
+use super::tests::{post_by, trusting};
 use super::*;
 use crate::domain::access::{Access, AccessWish, Auth, Confidential, Mtls};
 
