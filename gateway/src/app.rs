@@ -7,8 +7,8 @@
 mod adapters;
 mod lives;
 mod randomness;
+mod stop;
 
-use self::randomness::system_random;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 use url::Url;
 
+use self::randomness::system_random;
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
 use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
@@ -53,8 +54,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// Batches of work between the log and the delivery engine.
 const READY_BATCHES: usize = 256;
-/// Time that requests have to finish once nothing new is taken.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the operating system gives: read once, in `main`.
 #[derive(Clone, Debug)]
@@ -150,8 +149,8 @@ impl Gateway {
         let drain = Drain::own(api.ingest(), core.metrics.clone());
         shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
-        let serving =
-            http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
+        let ending = http::server::Ending::of(&shutdown);
+        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
@@ -168,35 +167,6 @@ impl Gateway {
             shutdown,
             parts,
         })
-    }
-
-    /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
-    /// write down what came of it, leave the database.
-    ///
-    /// # Errors
-    /// The fault that ended the process, where it was not asked to end.
-    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let Running {
-            embedded,
-            pool,
-            log,
-            delivery,
-            plugins,
-        } = self.parts;
-        tokio::select! {
-            () = self.shutdown.stopping() => {}
-            () = log.ended_early() => self.shutdown.stop(),
-        }
-        let ended = self.shutdown.finish(DRAIN_WITHIN).await;
-        delivery.drain(DRAIN_WITHIN).await;
-        log.drain(Duration::from_secs(5)).await;
-        drop(plugins);
-        pool.close().await;
-        if let Some(embedded) = embedded {
-            embedded.stop().await;
-        }
-        info!("gateway has stopped");
-        Ok(ended?)
     }
 }
 
@@ -318,7 +288,7 @@ impl Core<'_> {
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
             health: adapters::health(self.board.clone()),
-            stopping: self.shutdown.soft(),
+            stopping: self.shutdown.draining(),
         })
     }
 
