@@ -282,7 +282,8 @@ async fn the_environment_cannot_reroute_and_the_setting_does() {
         attempts[0]["reason"],
         "no access token: the token endpoint: the egress proxy answered 403"
     );
-    assert!(trap.count() >= 3, "{}", trap.count());
+    // A failure spares the token's server for two seconds, so not each attempt asks.
+    assert!(trap.count() >= 1);
     assert_eq!((server.count(), receiver.count()), (1, 1));
     let request = &trap.receipts()[0];
     assert_eq!(request.method, "CONNECT");

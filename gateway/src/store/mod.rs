@@ -25,6 +25,7 @@ pub mod preflight;
 pub mod seal;
 pub mod states;
 pub mod stored_events;
+mod subscription_row;
 pub mod subscriptions;
 pub mod tenants;
 

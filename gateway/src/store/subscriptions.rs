@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
-use super::access::{self, SealedSecret};
+use super::access::SealedSecret;
 use super::change::Change;
 use super::seal::Owner;
-use super::{Store, StoreError, load, policy};
+use super::subscription_row::{Columns, Row};
+use super::{Store, StoreError};
 use crate::domain::access::AccessWish;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
@@ -423,98 +423,4 @@ async fn fetch(
     .fetch_optional(connection)
     .await?;
     row.map(Row::read).transpose()
-}
-
-/// A wish as the table's columns hold it.
-struct Columns {
-    metadata: String,
-    event_types: Vec<String>,
-    target_url: Option<String>,
-    plugins: String,
-    delivery: String,
-    access: String,
-}
-
-impl Columns {
-    fn of(wish: &Wish) -> Self {
-        let json = "maps with text keys are JSON";
-        Self {
-            metadata: serde_json::to_string(&wish.metadata).expect(json),
-            event_types: wish.event_types.iter().map(ToString::to_string).collect(),
-            target_url: wish.target.as_ref().map(ToString::to_string),
-            plugins: serde_json::to_string(&wish.plugins).expect(json),
-            delivery: policy::to_stored(&wish.policy),
-            access: access::to_stored(&wish.access),
-        }
-    }
-}
-
-struct Row {
-    id: i32,
-    tenant_id: i32,
-    tenant_name: String,
-    state: String,
-    state_reason: Option<String>,
-    description: String,
-    metadata: String,
-    labels: Vec<String>,
-    event_types: Vec<String>,
-    filters: String,
-    target_url: Option<String>,
-    plugins: String,
-    delivery: String,
-    access: String,
-    public_key: Option<String>,
-    verification: String,
-    expires_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    v: i64,
-}
-
-impl Row {
-    fn read(self) -> Result<Record, StoreError> {
-        let id = self.id;
-        self.try_read().map_err(|reason| StoreError::Unreadable {
-            table: "subscription",
-            id: id.into(),
-            reason,
-        })
-    }
-
-    fn try_read(self) -> Result<Record, String> {
-        fn text(error: impl std::fmt::Display) -> String {
-            error.to_string()
-        }
-        let event_types = self.event_types.iter().map(|text| text.parse());
-        let target = match self.target_url {
-            Some(url) => Some(TargetUrl::from_stored(&url).ok_or("its target")?),
-            None => None,
-        };
-        Ok(Record {
-            id: SubscriptionId::new(self.id),
-            tenant: (
-                TenantId::new(self.tenant_id),
-                self.tenant_name.parse().map_err(text)?,
-            ),
-            state: (self.state.parse().map_err(text)?, self.state_reason),
-            wish: Wish {
-                description: self.description,
-                metadata: serde_json::from_str(&self.metadata).map_err(text)?,
-                labels: self.labels,
-                event_types: event_types.collect::<Result<_, _>>().map_err(text)?,
-                filters: load::filters(&self.filters)?,
-                target,
-                plugins: serde_json::from_str(&self.plugins).map_err(text)?,
-                policy: policy::from_stored(&self.delivery)?,
-                access: access::from_stored(&self.access)?,
-                verification: self.verification.parse().map_err(text)?,
-                expires_at: self.expires_at.map(Timestamp::from),
-            },
-            public_key: self.public_key,
-            created_at: self.created_at.into(),
-            updated_at: self.updated_at.into(),
-            version: ConfigVersion::new(self.v),
-        })
-    }
 }
