@@ -12,6 +12,10 @@ use hookgate::cli;
 use hookgate::config::Environment;
 use hookgate::embedded::{SUPERVISOR_COMMAND, SupervisorArgs, run_supervisor};
 
+/// An event and its delivery are a few dozen small allocations, freed on other threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hookgate",

@@ -35,6 +35,7 @@ mod notices;
 mod openapi;
 mod ordering;
 mod outbox;
+mod outgoing;
 mod pace;
 mod plugin_bad_days;
 mod plugin_folder;

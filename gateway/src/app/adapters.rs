@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
+use crate::delivery::{Board, Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
@@ -17,6 +17,7 @@ use crate::domain::plugin::PluginName;
 use crate::domain::prepared::{Folded, Prepared};
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::http::HealthOf;
 use crate::http::verify::WriteBody;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::work::ParkReason;
@@ -91,6 +92,11 @@ pub(super) fn aside(aside: Aside) -> SendAside {
 /// The bodies of deliveries, for the API to compare with.
 pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
     Arc::new(move |subscription, parcel| aside::body(subscription, parcel, (&clock, &random)))
+}
+
+/// How receivers fare, for the API to show.
+pub(super) fn health(board: Board) -> HealthOf {
+    Arc::new(move |subscription| board.health(subscription))
 }
 
 /// How many nodes live, this one included.

@@ -67,6 +67,8 @@ impl Aside {
         let route = Route {
             tenant: subscription.tenant,
             target,
+            // What a receiver is trusted with is no business of another target.
+            tls: None,
         };
         self.sender
             .send(route, request, subscription.policy.timeout)

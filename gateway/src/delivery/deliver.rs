@@ -17,6 +17,7 @@ use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
 use super::sender::{Route, Sender, Sent};
+use super::tokens::Tokens;
 use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
@@ -84,6 +85,7 @@ pub(super) struct Report {
 /// Delivers; shared by all tasks.
 pub(super) struct Courier {
     pub(super) sender: Sender,
+    pub(super) tokens: Tokens,
     pub(super) transform: Arc<dyn Transform>,
     pub(super) disable: Disable,
     pub(super) conclude: Conclude,
@@ -186,14 +188,14 @@ impl Courier {
         let route = Route {
             tenant: subscription.tenant,
             target,
+            tls: subscription.access.tls.as_deref(),
         };
         let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
         let mut sent = {
             let _in_flight = InFlight(&context.metrics);
-            self.sender
-                .send(route, request, subscription.policy.timeout)
-                .await
+            let outgoing = (route, request);
+            self.tokens.send(&self.sender, subscription, outgoing).await
         };
         let took = started.since.elapsed();
         context.metrics.attempt_seconds.observe(took.as_secs_f64());

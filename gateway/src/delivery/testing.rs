@@ -24,6 +24,7 @@ pub(super) fn subscription(target: &str) -> Subscription {
         filters: crate::domain::filter::Filters::default(),
         plugins: Vec::new(),
         policy: DeliveryPolicy::default(),
+        access: crate::domain::access::Access::default(),
         verification: crate::domain::verification::Verification::None,
         allowed_rate: None,
         expires_at: None,

@@ -3,12 +3,15 @@
 //! A value that exists is valid; its constructor is the only place that checks. Nothing here
 //! reads a clock, a socket, a file or a database, so every rule can be tested as a table.
 
+pub mod access;
 pub mod attempt;
+pub mod certificates;
 pub mod clock;
 pub mod duration;
 pub mod event;
 pub mod filter;
 pub mod headers;
+pub mod health;
 pub mod ids;
 pub mod job;
 pub mod key;

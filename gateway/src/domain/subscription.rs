@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::clock::Timestamp;
 use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
@@ -124,6 +125,9 @@ pub struct RateLimit {
     pub per: Duration,
     /// 1 to 100,000.
     pub max: NonZeroU32,
+    /// One node sends everything, so that the limit holds over all of them together; else each
+    /// node sends its share.
+    pub exact: bool,
 }
 
 impl RateLimit {
@@ -201,6 +205,12 @@ impl Subscription {
         let allowed = self.allowed_rate.filter(|rate| *rate > 0);
         own.max(allowed.map(|rate| Duration::from_secs(60) / rate))
     }
+
+    /// Whether all of it has to go through one node.
+    #[must_use]
+    pub fn is_paced_by_one_node(&self) -> bool {
+        self.policy.rate_limit.is_some_and(|limit| limit.exact)
+    }
 }
 
 /// A subscription as matching and delivering need it.
@@ -218,6 +228,8 @@ pub struct Subscription {
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    /// How its receiver is told who calls, and known itself.
+    pub access: Access,
     pub verification: Verification,
     /// Deliveries a minute that the receiver allowed when it consented.
     pub allowed_rate: Option<u32>,

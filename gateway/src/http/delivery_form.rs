@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::access_form::AuthForm;
 use super::check::Check;
 use super::queueing_form::{BatchForm, BlockedForm, DebounceForm, OrderingForm, QueueingForm};
 use crate::domain::duration::{format_duration, parse_duration};
@@ -59,6 +60,13 @@ pub struct DeliveryForm {
     batch: Option<Value>,
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     headers: Option<Value>,
+    /// How the gateway shows who it is; null: by its signature alone.
+    #[schema(value_type = Option<AuthForm>)]
+    pub(super) auth: Option<Value>,
+    /// The certificates that the receiver's has to go back to, in PEM, instead of those that the
+    /// gateway's system trusts.
+    #[schema(value_type = Option<String>)]
+    pub(super) ca_pem: Option<Value>,
     /// What later versions have; here only the defaults.
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -74,18 +82,15 @@ pub struct RateLimitForm {
     per: String,
     /// 1 to 100,000.
     max: u32,
-    /// Later: must be false. Each of N nodes sends at most an Nth.
+    /// False: each of N nodes sends at most an Nth. True: one node sends everything, so that the
+    /// limit holds exactly; each delivery waits in a row of its own until that node comes to it.
     #[serde(default)]
     exact: bool,
 }
 
 /// Fields of later versions, and the value that says "without".
-fn defaults_of_later() -> [(&'static str, Value); 3] {
-    [
-        ("auth", Value::Null),
-        ("ca_pem", Value::Null),
-        ("mtls", Value::Null),
-    ]
+fn defaults_of_later() -> [(&'static str, Value); 1] {
+    [("mtls", Value::Null)]
 }
 
 impl DeliveryForm {
@@ -162,10 +167,6 @@ impl Check {
         let pointer = "/delivery/rate_limit";
         let value = value.filter(|value| !value.is_null())?;
         let form: RateLimitForm = self.parsed(pointer, serde_json::from_value(value))?;
-        if form.exact {
-            let detail = "is not in this version; each node keeps its share of the limit";
-            self.error(&format!("{pointer}/exact"), detail);
-        }
         let per = self.parsed(&format!("{pointer}/per"), parse_duration(&form.per))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&per) {
             self.error(&format!("{pointer}/per"), "must be from 1s to 1h");
@@ -177,7 +178,8 @@ impl Check {
                 format!("must be from 1 to {MAX}"),
             );
         }
-        max.map(|max| RateLimit { per, max })
+        let exact = form.exact;
+        max.map(|max| RateLimit { per, max, exact })
     }
 
     fn headers(&mut self, value: Option<Value>) -> Vec<(Box<str>, Box<str>)> {

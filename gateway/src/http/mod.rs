@@ -3,6 +3,7 @@
 //! Handlers extract, call one function, and turn what it says into a response. Status codes live
 //! here and nowhere else; what is delivered, and how, is not known here.
 
+pub mod access_form;
 pub mod again;
 pub mod backtest;
 pub mod caller;
@@ -49,7 +50,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
-use crate::domain::ids::{ConfigVersion, EventId};
+use crate::domain::event::Event;
+use crate::domain::health::Health;
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId};
 use crate::domain::key::KeyHash;
 use crate::domain::parcel::Parcel;
 use crate::domain::subscription::{State, Subscription};
@@ -64,6 +67,9 @@ use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
 use source_records::SourceRecords;
 
+/// What is out of the ordinary with a subscription's receiver, as far as this node knows.
+pub type HealthOf = Arc<dyn Fn(SubscriptionId) -> Option<Health> + Send + Sync>;
+
 /// What the API calls on.
 #[derive(Clone)]
 pub struct ApiParts {
@@ -74,6 +80,7 @@ pub struct ApiParts {
     pub plugins: Plugins,
     pub rules: ApiRules,
     pub write_body: verify::WriteBody,
+    pub health: HealthOf,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
 }
@@ -205,6 +212,10 @@ impl Api {
 
     fn targets(&self) -> &TargetRules {
         &self.0.parts.rules.targets
+    }
+
+    fn health(&self, of: SubscriptionId) -> Health {
+        (self.0.parts.health)(of).unwrap_or_default()
     }
 
     fn form_rules(&self) -> FormRules<'_> {

@@ -14,6 +14,7 @@ use super::check::Check;
 use super::delivery_form::DeliveryForm;
 use super::input::JsonText;
 use super::problem::Problem;
+use crate::domain::access::Auth;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::labels::MAX_LABELS;
@@ -128,6 +129,18 @@ impl SubscriptionForm {
             check.text("/labels", label);
         }
         let tenant: Option<String> = check.value("/tenant", self.tenant);
+        let mut delivery: DeliveryForm = match self.delivery {
+            Some(delivery) => check.object("/delivery", delivery),
+            None => DeliveryForm::default(),
+        };
+        let access = (delivery.auth.take(), delivery.ca_pem.take());
+        let access = check.access(access, rules.targets);
+        let policy = delivery.valid(check, rules.max_timeout);
+        let names = |name: &str| policy.headers.iter().any(|(given, _)| **given == *name);
+        if matches!(access.auth, Some(Auth::OAuth2(_))) && names("authorization") {
+            let detail = "contradicts auth.oauth2, which writes this header: leave one of them out";
+            check.error("/delivery/headers/authorization", detail);
+        }
         let wish = Wish {
             description,
             metadata: check.metadata(self.metadata),
@@ -136,12 +149,8 @@ impl SubscriptionForm {
             filters: check.filters(filters),
             target: check.target(self.target_url, rules.targets),
             plugins: check.plugins(self.plugins),
-            policy: match self.delivery {
-                Some(delivery) => check
-                    .object::<DeliveryForm>("/delivery", delivery)
-                    .valid(check, rules.max_timeout),
-                None => DeliveryForm::default().valid(check, rules.max_timeout),
-            },
+            policy,
+            access,
             verification: check.value("/verification", self.verification),
             expires_at: check.instant("/expires_at", self.expires_at),
         };
@@ -350,13 +359,6 @@ mod tests {
             (
                 with("delivery", json!({"rate_limit": {"per": "1ms", "max": 5}})),
                 "#/delivery/rate_limit/per",
-            ),
-            (
-                with(
-                    "delivery",
-                    json!({"rate_limit": {"per": "1s", "max": 5, "exact": true}}),
-                ),
-                "#/delivery/rate_limit/exact",
             ),
             (
                 with("delivery", json!({"max_in_flight": 0})),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::access_form::missing_secret;
 use super::caller::{Reader, Subscriber, bound, scope};
 use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
@@ -19,6 +20,7 @@ use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
 use super::{Api, confirm};
+use crate::domain::access::AccessWish;
 use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
@@ -54,6 +56,7 @@ pub async fn create(
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish)?;
     check_expiry(&api, wish.expires_at)?;
+    check_secret(&wish.access, None)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
     view.secret = created.key.reveal();
@@ -142,6 +145,16 @@ fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem>
     }]))
 }
 
+fn check_secret(access: &AccessWish, earlier: Option<&AccessWish>) -> Result<(), Problem> {
+    let Some(pointer) = missing_secret(access, earlier) else {
+        return Ok(());
+    };
+    Err(Problem::fields(vec![FieldError {
+        pointer: format!("#{pointer}"),
+        detail: "is missing: a secret is kept only for what it was given for".to_owned(),
+    }]))
+}
+
 async fn changed(
     api: &Api,
     id: SubscriptionId,
@@ -200,7 +213,9 @@ pub async fn one(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>, Problem> {
-    Ok(Json(found(&api, id, bound(&caller)).await?.into()))
+    let mut view: SubscriptionView = found(&api, id, bound(&caller)).await?.into();
+    view.health = Some(api.health(id).into());
+    Ok(Json(view))
 }
 
 async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
@@ -288,6 +303,7 @@ async fn save(
     if wish.expires_at != edit.record.wish.expires_at {
         check_expiry(api, wish.expires_at)?;
     }
+    check_secret(&wish.access, Some(&edit.record.wish.access))?;
     let saved = api.store().save_subscription(edit, &wish).await?;
     let mut view = changed(api, id, saved.version).await?;
     view.secret = saved.key.and_then(|key| key.reveal());

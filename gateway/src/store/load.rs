@@ -10,9 +10,10 @@ use sqlx::{PgConnection, PgPool};
 use super::StoreError;
 use super::catalog::PluginEntry;
 use super::load_sources;
-use super::policy;
 use super::seal::{Owner, Sealer};
 use super::tenants::quota;
+use super::{access, policy};
+use crate::domain::access::Access;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
@@ -152,7 +153,8 @@ async fn load_subscriptions(
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.labels, s.filters::text as "filters!",
              s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
              s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
-             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
+             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v,
+             s.access::text as "access!", s.sealed_access
            from subscription s join tenant t on t.id = s.tenant_id
            where s.v > $1 and (s.state <> 'deleted' or $1 >= 0)"#,
         floor(since)
@@ -194,6 +196,8 @@ struct SubscriptionRow {
     allowed_rate: Option<i32>,
     expires_at: Option<time::OffsetDateTime>,
     v: i64,
+    access: String,
+    sealed_access: Option<Vec<u8>>,
 }
 
 /// Filters as they are kept.
@@ -234,6 +238,9 @@ impl SubscriptionRow {
             secrets.push(open(&sealed, scheme)?);
             overlap_until = Some(Timestamp::from(until));
         }
+        let sealed = self.sealed_access.as_deref();
+        let access = access::open(&self.access, sealed, (sealer, owner));
+        let access = access.map_err(ReadError::Store)?.map_err(ReadError::Text)?;
         let event_types = self.event_types.iter().map(|text| text.parse());
         let subscription = Subscription {
             id: owner.subscription,
@@ -252,6 +259,7 @@ impl SubscriptionRow {
             },
             plugins: serde_json::from_str(&self.plugins)?,
             policy: policy::from_stored(&self.delivery).map_err(ReadError::Text)?,
+            access: Access::new(access)?,
             verification: self.verification.parse()?,
             allowed_rate: self.allowed_rate.and_then(|rate| rate.try_into().ok()),
             expires_at: self.expires_at.map(Timestamp::from),

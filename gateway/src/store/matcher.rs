@@ -168,6 +168,7 @@ mod tests {
             target: None,
             plugins: vec![],
             policy: DeliveryPolicy::default(),
+            access: crate::domain::access::Access::default(),
             verification: crate::domain::verification::Verification::None,
             allowed_rate: None,
             expires_at: None,

@@ -4,6 +4,7 @@
 //! [`catalog::Catalog`], which every node holds in memory. Nothing here is asked for while an event
 //! is accepted or delivered; that path has the catalog and the log.
 
+mod access;
 pub mod activation;
 pub mod again;
 pub mod catalog;
@@ -26,6 +27,7 @@ pub mod seal;
 pub mod sources;
 pub mod states;
 pub mod stored_events;
+mod subscription_row;
 pub mod subscriptions;
 pub mod tenants;
 

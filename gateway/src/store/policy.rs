@@ -29,6 +29,8 @@ struct StoredPolicy {
     rate_limit: Option<(u64, NonZeroU32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     queueing: Option<StoredQueueing>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rate_limit_exact: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -140,6 +142,7 @@ pub(super) fn to_stored(policy: &DeliveryPolicy) -> String {
         max_in_flight: policy.max_in_flight,
         rate_limit: policy.rate_limit.map(|limit| (ms(limit.per), limit.max)),
         queueing: StoredQueueing::of(&policy.queueing),
+        rate_limit_exact: policy.rate_limit.is_some_and(|limit| limit.exact),
         headers: policy.headers.clone(),
     };
     serde_json::to_string(&stored).expect("a policy is plain data")
@@ -165,6 +168,7 @@ pub(super) fn from_stored(text: &str) -> Result<DeliveryPolicy, String> {
         rate_limit: stored.rate_limit.map(|(per_ms, max)| RateLimit {
             per: Duration::from_millis(per_ms),
             max,
+            exact: stored.rate_limit_exact,
         }),
         queueing: stored
             .queueing
@@ -190,6 +194,7 @@ mod tests {
             rate_limit: Some(RateLimit {
                 per: Duration::from_secs(2),
                 max: NonZeroU32::new(7).unwrap(),
+                exact: true,
             }),
             queueing: Queueing::Plain,
             headers: vec![("x-team".into(), "ops".into())],
