@@ -57,6 +57,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::delete
         ))
         .routes(routes!(explain::explain))
+        .routes(routes!(subscriptions::check))
         .routes(routes!(confirm::confirm, confirm::confirm_by_get))
         .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
@@ -82,6 +83,9 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::missed::routes())
         .merge(super::erase::routes())
         .merge(super::verify::routes())
+        .merge(super::retrace::routes())
+        .merge(super::timeline::routes())
+        .merge(super::portal::routes())
         .merge(more)
 }
 

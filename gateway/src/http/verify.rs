@@ -103,7 +103,7 @@ pub async fn verify_again(
     verify(reader, state, id, query).await
 }
 
-fn conflict(detail: impl Into<String>) -> Problem {
+pub(super) fn conflict(detail: impl Into<String>) -> Problem {
     Problem::new(Kind::Conflict, detail)
 }
 
@@ -113,28 +113,9 @@ async fn verified(
     id: DeliveryId,
     number: Option<u16>,
 ) -> Result<VerifyView, Problem> {
-    let known = api.store().delivery(id, bound(caller)).await?;
-    known.ok_or_else(|| Problem::not_found("delivery"))?;
-    let attempt = chosen(api.store().past_attempts(id).await?, number)?;
-    let event = api.store().stored_event(id.event, bound(caller)).await?;
-    let event =
-        event.ok_or_else(|| conflict("the event's data is erased or older than what is kept"))?;
-    let version = attempt.run.as_ref().map(|(version, _)| *version);
-    let wish = api
-        .store()
-        .past_wish(id.subscription, version, attempt.at)
-        .await?
-        .ok_or_else(|| conflict("the subscription's configuration of then is not kept any more"))?;
-    let subscription = api.store().catalog().subscription(id.subscription);
-    let subscription = subscription.ok_or_else(|| conflict("the subscription was deleted"))?;
-    let again = Again {
-        api,
-        subscription: &subscription,
-        event: Arc::new(event),
-        attempt: &attempt,
-        wish: &wish,
-    };
-    let (same, detail, now) = again.compare().await?;
+    let past = Past::of(api, caller, id, |attempts| chosen(attempts, number)).await?;
+    let (same, detail, now) = Again { api, past: &past }.compare().await?;
+    let Past { attempt, wish, .. } = past;
     let hex = |hash: [u8; 32]| data_encoding::HEXLOWER.encode(&hash);
     Ok(VerifyView {
         delivery: id,
@@ -176,31 +157,92 @@ fn chosen(attempts: Vec<PastAttempt>, number: Option<u16>) -> Result<PastAttempt
 }
 
 /// A past delivery with all that is needed to make it again.
+pub(super) struct Past {
+    pub(super) subscription: Arc<Subscription>,
+    pub(super) event: Arc<Event>,
+    pub(super) attempt: PastAttempt,
+    pub(super) wish: PastWish,
+}
+
+impl Past {
+    /// # Errors
+    /// 404 where there is no such delivery, 409 where what it needs is gone; and what `choose` says
+    /// of its attempts.
+    pub(super) async fn of(
+        api: &Api,
+        caller: &Caller,
+        id: DeliveryId,
+        choose: impl FnOnce(Vec<PastAttempt>) -> Result<PastAttempt, Problem>,
+    ) -> Result<Self, Problem> {
+        let known = api.store().delivery(id, bound(caller)).await?;
+        known.ok_or_else(|| Problem::not_found("delivery"))?;
+        let attempt = choose(api.store().past_attempts(id).await?)?;
+        let event = api.store().stored_event(id.event, bound(caller)).await?;
+        let event = event
+            .ok_or_else(|| conflict("the event's data is erased or older than what is kept"))?;
+        let version = attempt.run.as_ref().map(|(version, _)| *version);
+        let wish = api
+            .store()
+            .past_wish(id.subscription, version, attempt.at)
+            .await?
+            .ok_or_else(|| {
+                conflict("the subscription's configuration of then is not kept any more")
+            })?;
+        let subscription = api.store().catalog().subscription(id.subscription);
+        let subscription = subscription.ok_or_else(|| conflict("the subscription was deleted"))?;
+        Ok(Self {
+            subscription,
+            event: Arc::new(event),
+            attempt,
+            wish,
+        })
+    }
+
+    /// The body as the delivery policy of then makes it.
+    pub(super) fn body(&self, api: &Api, outgoing: Option<&Outgoing>) -> Bytes {
+        let mut subscription = Subscription::clone(&self.subscription);
+        subscription.policy = self.wish.policy.clone();
+        api.write_body(&subscription, &self.event, outgoing)
+    }
+
+    /// What ran then, as it was configured then.
+    pub(super) fn steps(&self) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
+        let Some((_, ran)) = &self.attempt.run else {
+            return Ok(Vec::new());
+        };
+        let mut configured = self.wish.plugins.iter();
+        let steps = ran.iter().map(|(name, digest)| {
+            let used = configured.find(|used| used.name == *name)?;
+            Some((used.clone(), *digest))
+        });
+        steps.collect::<Option<_>>().ok_or_else(|| {
+            conflict("the plugins that ran are not those of the configuration that is kept")
+        })
+    }
+}
+
 struct Again<'a> {
     api: &'a Api,
-    subscription: &'a Arc<Subscription>,
-    event: Arc<Event>,
-    attempt: &'a PastAttempt,
-    wish: &'a PastWish,
+    past: &'a Past,
 }
 
 type Compared = (bool, String, Option<[u8; 32]>);
 
 impl Again<'_> {
     async fn compare(&self) -> Result<Compared, Problem> {
-        let steps = self.steps()?;
+        let steps = self.past.steps()?;
         if steps.is_empty() {
             return Ok(self.compare_body(None));
         }
         let plugins = self.api.plugins();
-        let tenant = &self.subscription.tenant_name;
+        let tenant = &self.past.subscription.tenant_name;
         let claims = self.api.claims().clone();
-        let whose = (self.event.clone(), tenant);
+        let whose = (self.past.event.clone(), tenant);
         let prepared = plugins
-            .run_again(whose, self.subscription.id, steps, claims)
+            .run_again(whose, self.past.subscription.id, steps, claims)
             .await
             .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
-        let was_dropped = self.attempt.outcome == Outcome::Dropped;
+        let was_dropped = self.past.attempt.outcome == Outcome::Dropped;
         Ok(match prepared.result {
             PipelineResult::Deliver(outgoing) if !was_dropped => self.compare_body(Some(&outgoing)),
             PipelineResult::Deliver(_) => (
@@ -209,7 +251,7 @@ impl Again<'_> {
                 None,
             ),
             PipelineResult::Drop { reason } if was_dropped => {
-                let same = self.attempt.reason.as_deref() == Some(&reason);
+                let same = self.past.attempt.reason.as_deref() == Some(&reason);
                 (same, format!("dropped again: {reason}"), None)
             }
             PipelineResult::Drop { reason } => (
@@ -224,27 +266,10 @@ impl Again<'_> {
         })
     }
 
-    /// What ran then, as it was configured then.
-    fn steps(&self) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
-        let Some((_, ran)) = &self.attempt.run else {
-            return Ok(Vec::new());
-        };
-        let mut configured = self.wish.plugins.iter();
-        let steps = ran.iter().map(|(name, digest)| {
-            let used = configured.find(|used| used.name == *name)?;
-            Some((used.clone(), *digest))
-        });
-        steps.collect::<Option<_>>().ok_or_else(|| {
-            conflict("the plugins that ran are not those of the configuration that is kept")
-        })
-    }
-
     fn compare_body(&self, outgoing: Option<&Outgoing>) -> Compared {
-        let mut subscription = Subscription::clone(self.subscription);
-        subscription.policy = self.wish.policy.clone();
-        let body = self.api.write_body(&subscription, &self.event, outgoing);
+        let body = self.past.body(self.api, outgoing);
         let now: [u8; 32] = Sha256::digest(&body).into();
-        let same = self.attempt.body_hash == Some(now);
+        let same = self.past.attempt.body_hash == Some(now);
         let detail = if same {
             format!("the same {} bytes", body.len())
         } else {

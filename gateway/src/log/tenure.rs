@@ -144,6 +144,7 @@ impl Tenure {
                     continue;
                 };
                 metrics.events_accepted.inc();
+                metrics.pulse.event(event.tenant);
                 self.outstanding.add(id, event.targets.len());
                 let open = event.targets.iter().map(|target| (*target, 0)).collect();
                 let event = Arc::new(Event {

@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod publish;
 pub mod records;
 pub mod registry;
+pub mod retrace;
 pub mod shipped;
 mod step;
 pub mod told;

@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::plugins::{PluginMetrics, PluginTimes};
+use super::pulse::Pulse;
 use crate::domain::attempt::Outcome;
 
 /// Label of [`Metrics::deliveries`].
@@ -60,6 +61,8 @@ pub struct Metrics {
     pub plugin_bytes_saved: Counter,
     pub plugin_reloads_failed: Counter,
     pub http_requests: Family<RequestLabel, Counter>,
+    /// By tenant, for charts; not exported.
+    pub pulse: Pulse,
 }
 
 /// From a tenth of a millisecond to half a minute.
@@ -92,6 +95,7 @@ impl Metrics {
             plugin_bytes_saved: Counter::default(),
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
+            pulse: Pulse::default(),
         };
         for outcome in Outcome::all() {
             let _ = metrics.deliveries.get_or_create(&OutcomeLabel { outcome });
