@@ -148,12 +148,7 @@ impl Gateway {
         let router = http::router::router(api, http::plugins::routes());
         let key = (&keys.admin, site);
         let router = dashboard::beside(router, (&settings, &core.store), key, shutdown.soft());
-        let pulse = lives::pulse(
-            (core.store.clone(), node),
-            core.metrics.clone(),
-            shutdown.soft(),
-        );
-        shutdown.spawn("pulse", pulse);
+        lives::pulse((&core.store, node), &core.metrics, &shutdown);
         let serving =
             http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
         shutdown.spawn("listener", serving);

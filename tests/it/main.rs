@@ -11,6 +11,8 @@ mod chaos;
 mod cloudevents;
 mod conformance;
 mod crash;
+mod dashboard;
+mod dashboard_browser;
 mod embedded;
 mod erasure;
 mod events;

@@ -31,11 +31,12 @@ const PULSE_EVERY: Duration = Duration::from_secs(2);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Writes down what this node saw, for charts; a node that saw nothing writes nothing.
-pub(super) async fn pulse(
-    (store, node): (Store, NodeId),
-    metrics: Metrics,
-    stop: CancellationToken,
-) {
+pub(super) fn pulse((store, node): (&Store, NodeId), metrics: &Metrics, shutdown: &Shutdown) {
+    let whose = (store.clone(), node);
+    shutdown.spawn("pulse", beat(whose, metrics.clone(), shutdown.soft()));
+}
+
+async fn beat((store, node): (Store, NodeId), metrics: Metrics, stop: CancellationToken) {
     let mut forgot_at = Instant::now();
     let mut is_running = true;
     while is_running {

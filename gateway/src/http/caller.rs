@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::Api;
 use super::problem::{Kind, Problem};
 use crate::domain::ids::TenantId;
-use crate::domain::key::{Action, Caller, Role};
+use crate::domain::key::{Action, Caller};
 use crate::domain::tenant::TenantName;
 use crate::store::{keys, sessions};
 
