@@ -40,11 +40,16 @@ async fn nobody_looks_without_a_session_and_every_page_is_guarded() {
         let led = shown.leads_to().unwrap();
         assert!(led.starts_with("/ui/login"), "{page} leads to {led}");
     }
-    let wrong = stranger.post("/ui/login", &[("key", "hgk_not-a-key")]).await;
+    let wrong = stranger
+        .post("/ui/login", &[("key", "hgk_not-a-key")])
+        .await;
     assert_eq!(wrong.status, 401);
     assert!(wrong.session_cookie().is_none());
 
-    let right = stranger.post("/ui/login", &[("key", ADMIN_KEY), ("next", "//evil.example")]);
+    let right = stranger.post(
+        "/ui/login",
+        &[("key", ADMIN_KEY), ("next", "//evil.example")],
+    );
     let right = right.await;
     assert_eq!(right.leads_to(), Some("/ui"), "nobody is led elsewhere");
     let cookie = right.session_cookie().unwrap().to_owned();
@@ -84,7 +89,12 @@ async fn a_form_is_taken_only_from_its_own_session_and_its_own_site() {
         for fields in [&[][..], &[("form_token", foreign_token.as_str())]] {
             let refused = visitor.post(form, fields).await;
             // A form with a file is refused before it is read, because this is none.
-            assert!([400, 403].contains(&refused.status), "{form}: {} {}", refused.status, refused.text);
+            assert!(
+                [400, 403].contains(&refused.status),
+                "{form}: {} {}",
+                refused.status,
+                refused.text
+            );
         }
         let cross = [("sec-fetch-site", "cross-site")];
         let refused = visitor.submit_with(form, &[], &cross).await;
@@ -93,7 +103,11 @@ async fn a_form_is_taken_only_from_its_own_session_and_its_own_site() {
         let refused = visitor.submit_with(form, &[], &elsewhere).await;
         assert_eq!(refused.status, 403, "{form}: {}", refused.text);
     }
-    assert_eq!(visitor.get("/ui").await.status, 200, "nobody was signed out");
+    assert_eq!(
+        visitor.get("/ui").await.status,
+        200,
+        "nobody was signed out"
+    );
     let tried = visitor.submit("/ui/keys", &[("role", "viewer")]).await;
     assert_eq!(tried.status, 200, "its own form is taken: {}", tried.text);
 }
@@ -136,7 +150,11 @@ async fn a_session_ends_with_its_key_and_by_signing_out() {
     let (secret, id) = key(&gateway, "viewer", None).await;
     let visitor = Dashboard::signed_in(&gateway, &secret).await;
     assert_eq!(visitor.get("/ui/events").await.status, 200);
-    gateway.api().delete(&format!("/v1/keys/{id}")).await.expect(200);
+    gateway
+        .api()
+        .delete(&format!("/v1/keys/{id}"))
+        .await
+        .expect(200);
     wait::until("the session has ended with its key", || async {
         (visitor.get("/ui/events").await.status == 303).then_some(())
     })
@@ -145,10 +163,16 @@ async fn a_session_ends_with_its_key_and_by_signing_out() {
     let visitor = Dashboard::signed_in(&gateway, ADMIN_KEY).await;
     let out = visitor.submit("/ui/logout", &[]).await;
     assert_eq!(out.leads_to(), Some("/ui/login"));
-    assert_eq!(visitor.get("/ui").await.status, 303, "the cookie opens nothing any more");
+    assert_eq!(
+        visitor.get("/ui").await.status,
+        303,
+        "the cookie opens nothing any more"
+    );
 
     let (sender, _) = key(&gateway, "publisher", None).await;
-    let refused = Dashboard::of(&gateway).post("/ui/login", &[("key", &sender)]).await;
+    let refused = Dashboard::of(&gateway)
+        .post("/ui/login", &[("key", &sender)])
+        .await;
     assert_eq!(refused.status, 401);
 }
 
@@ -160,8 +184,12 @@ async fn a_tenant_sees_its_own_and_a_viewer_changes_nothing() {
     let ours = gateway.subscribe_with(wish, &receiver).await;
     let wish = json!({"tenant": "globex", "event_types": ["*"], "description": "theirs"});
     let theirs = gateway.subscribe_with(wish, &receiver).await;
-    let foreign = gateway.send(event("secret.of.globex").with("tenant", "globex")).await;
-    let own = gateway.send(event("news.for.acme").with("tenant", "acme")).await;
+    let foreign = gateway
+        .send(event("secret.of.globex").with("tenant", "globex"))
+        .await;
+    let own = gateway
+        .send(event("news.for.acme").with("tenant", "acme"))
+        .await;
     receiver.verified(2).await;
     gateway.settled().await;
 
@@ -173,7 +201,13 @@ async fn a_tenant_sees_its_own_and_a_viewer_changes_nothing() {
             assert!(!shown.text.contains(hidden), "{page} shows {hidden}");
         }
     }
-    assert!(viewer.get("/ui/events").await.text.contains("news.for.acme"));
+    assert!(
+        viewer
+            .get("/ui/events")
+            .await
+            .text
+            .contains("news.for.acme")
+    );
     assert_eq!(viewer.get(&format!("/ui/events/{own}")).await.status, 200);
     for place in [
         format!("/ui/events/{foreign}"),
@@ -191,7 +225,10 @@ async fn a_tenant_sees_its_own_and_a_viewer_changes_nothing() {
     let place = format!("/ui/subscriptions/{}/pause", ours.id);
     assert_eq!(viewer.submit(&place, &[]).await.status, 403);
     let page = viewer.get(&format!("/ui/subscriptions/{}", ours.id)).await;
-    assert!(!page.text.contains("/pause"), "what is not allowed is not offered");
+    assert!(
+        !page.text.contains("/pause"),
+        "what is not allowed is not offered"
+    );
 
     let (secret, _) = key(&gateway, "subscriber", Some("acme")).await;
     let subscriber = Dashboard::signed_in(&gateway, &secret).await;
@@ -199,7 +236,10 @@ async fn a_tenant_sees_its_own_and_a_viewer_changes_nothing() {
     assert_eq!(subscriber.submit(&place, &[]).await.status, 404);
     let place = format!("/ui/subscriptions/{}/pause", ours.id);
     assert_eq!(subscriber.submit(&place, &[]).await.status, 303);
-    let state = gateway.api().get(&format!("/v1/subscriptions/{}", ours.id)).await;
+    let state = gateway
+        .api()
+        .get(&format!("/v1/subscriptions/{}", ours.id))
+        .await;
     assert_eq!(state.expect(200)["state"], "paused");
 }
 
@@ -208,7 +248,11 @@ async fn a_portal_s_link_opens_one_tenant_once() {
     let gateway = Gateway::fresh().await;
     gateway.send(event("a.b").with("tenant", "acme")).await;
     let place = "/v1/tenants/acme/portal";
-    let made = gateway.api().post(place, &json!({"session_lasts": "1h"})).await.expect(201);
+    let made = gateway
+        .api()
+        .post(place, &json!({"session_lasts": "1h"}))
+        .await
+        .expect(201);
     let url = made["url"].as_str().unwrap().to_owned();
     let path = url.strip_prefix(gateway.url()).unwrap();
     let link = path.split_once("link=").unwrap().1;
@@ -223,20 +267,30 @@ async fn a_portal_s_link_opens_one_tenant_once() {
     assert_eq!(entered.leads_to(), Some("/ui"), "{}", entered.text);
     guest.keep(&entered);
     let page = guest.get("/ui").await;
-    assert!(page.text.contains("acme") && page.text.contains("subscriber"), "{}", page.text);
+    assert!(
+        page.text.contains("acme") && page.text.contains("subscriber"),
+        "{}",
+        page.text
+    );
     assert!(!page.text.contains("/ui/keys"), "no operator's pages");
     assert_eq!(guest.get("/ui/keys").await.status, 403);
 
     let again = guest.post("/ui/enter", &[("link", link)]).await;
     assert_eq!(again.status, 410, "a link works once");
-    let refused = gateway.api().post("/v1/tenants/nobody/portal", &json!({})).await;
+    let refused = gateway
+        .api()
+        .post("/v1/tenants/nobody/portal", &json!({}))
+        .await;
     assert_eq!(refused.status, 404);
     let wrong = json!({"role": "admin", "link_lasts": "2h"});
     let refused = gateway.api().post(place, &wrong).await;
     assert_eq!(refused.status, 422);
     assert!(refused.text().contains("#/role") && refused.text().contains("#/link_lasts"));
     // The text of a session is none of a link, and a key's is none of either.
-    assert_eq!(guest.post("/ui/enter", &[("link", ADMIN_KEY)]).await.status, 410);
+    assert_eq!(
+        guest.post("/ui/enter", &[("link", ADMIN_KEY)]).await.status,
+        410
+    );
 }
 
 #[tokio::test]
@@ -276,15 +330,29 @@ async fn hostile_payloads_names_and_answers_are_shown_as_text() {
         (format!("/ui/plugins/skinny/try?event={sent}"), true),
         ("/ui/keys".to_owned(), true),
         ("/ui/deliveries".to_owned(), false),
-        ("/ui/events?type=%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(), true),
-        ("/ui/login?next=%22%3E%3Cscript%3Ealert(1)%3C/script%3E".to_owned(), true),
-        ("/ui/enter?link=%22%3E%3Cscript%3Ealert(1)%3C/script%3E".to_owned(), true),
+        (
+            "/ui/events?type=%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(),
+            true,
+        ),
+        (
+            "/ui/login?next=%22%3E%3Cscript%3Ealert(1)%3C/script%3E".to_owned(),
+            true,
+        ),
+        (
+            "/ui/enter?link=%22%3E%3Cscript%3Ealert(1)%3C/script%3E".to_owned(),
+            true,
+        ),
     ] {
         let shown = visitor.get(&place).await;
         assert!(!shown.text.contains("<script>alert"), "{place}");
         assert!(!shown.text.contains("<img src=x"), "{place}");
         assert!(!shown.text.contains("\"'>"), "{place}");
-        assert_eq!(shown.text.contains(escaped), is_shown, "{place}: {}", shown.text);
+        assert_eq!(
+            shown.text.contains(escaped),
+            is_shown,
+            "{place}: {}",
+            shown.text
+        );
     }
     let data = visitor.get(&format!("/ui/events/{sent}/data")).await;
     assert_eq!(data.headers["content-disposition"], "attachment");
@@ -297,20 +365,37 @@ async fn the_workbench_shows_what_a_plugin_does_and_a_hostile_log_as_text() {
     let gateway = Gateway::fresh().await;
     let visitor = Dashboard::signed_in(&gateway, ADMIN_KEY).await;
     let run = [
-        ("event", r#"{"type": "a.b", "data": {"id": 7, "secret": 12345678901234567890.10}}"#),
+        (
+            "event",
+            r#"{"type": "a.b", "data": {"id": 7, "secret": 12345678901234567890.10}}"#,
+        ),
         ("config", r#"{"keep": ["/id"]}"#),
     ];
     let shown = visitor.submit("/ui/plugins/skinny/try", &run).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
-    for part in ["id=\"result\"", "<del>", "12345678901234567890.10", "<meter", "Fuel"] {
+    for part in [
+        "id=\"result\"",
+        "<del>",
+        "12345678901234567890.10",
+        "<meter",
+        "Fuel",
+    ] {
         assert!(shown.text.contains(part), "no {part}: {}", shown.text);
     }
     let bad = [("event", "{"), ("config", "{}")];
     let refused = visitor.submit("/ui/plugins/skinny/try", &bad).await;
-    assert!(refused.text.contains("the event must be JSON"), "{}", refused.text);
+    assert!(
+        refused.text.contains("the event must be JSON"),
+        "{}",
+        refused.text
+    );
 
     // Stamps what it got onto the data, so whatever is in the event comes back out of a plugin.
-    let stored = gateway.api().put_bytes("/v1/plugins/stamps", "application/wasm", component("stamps"));
+    let stored = gateway.api().put_bytes(
+        "/v1/plugins/stamps",
+        "application/wasm",
+        component("stamps"),
+    );
     stored.await.expect(201);
     let hostile = format!("{{\"type\": \"a.b\", \"data\": {}}}", json!(HOSTILE));
     let run = [("event", hostile.as_str()), ("config", "{}")];
@@ -340,7 +425,11 @@ async fn the_overview_moves_while_somebody_looks() {
 
     let visitor = Dashboard::signed_in(&gateway, ADMIN_KEY).await;
     let page = visitor.get("/ui").await;
-    assert!(page.text.contains("data-live=\"/ui/live\""), "{}", page.text);
+    assert!(
+        page.text.contains("data-live=\"/ui/live\""),
+        "{}",
+        page.text
+    );
     assert!(page.text.contains("class=\"chart\""), "{}", page.text);
 }
 
@@ -353,16 +442,25 @@ async fn a_delivery_s_way_shows_what_each_plugin_changed() {
         "plugins": [{"name": "skinny", "config": {"keep": ["/id"]}}],
     });
     let subscribed = gateway.subscribe_with(wish, &receiver).await;
-    let sent = gateway.send(event("a.b").raw_data(r#"{"id": 7, "note": "long"}"#)).await;
+    let sent = gateway
+        .send(event("a.b").raw_data(r#"{"id": 7, "note": "long"}"#))
+        .await;
     receiver.verified(1).await;
     let delivery = gateway.delivery_in((&sent, &subscribed), "delivered").await;
     let id = delivery["id"].as_str().unwrap();
 
-    let traced = gateway.api().get(&format!("/v1/deliveries/{id}/retrace")).await.expect(200);
+    let traced = gateway
+        .api()
+        .get(&format!("/v1/deliveries/{id}/retrace"))
+        .await
+        .expect(200);
     let step = &traced["steps"][0];
     assert_eq!(step["plugin"], "skinny");
     assert_eq!(step["before"]["data"], r#"{"id": 7, "note": "long"}"#);
-    assert!(!step["after"]["data"].as_str().unwrap().contains("note"), "{step}");
+    assert!(
+        !step["after"]["data"].as_str().unwrap().contains("note"),
+        "{step}"
+    );
     assert_eq!(traced["body_is_the_same"], true, "{traced}");
 
     let visitor = Dashboard::signed_in(&gateway, ADMIN_KEY).await;
@@ -386,7 +484,10 @@ async fn a_subscription_is_made_checked_and_replayed_in_the_dashboard() {
     let wish = [
         ("event_types", "a.*\r\nb.c"),
         ("target_url", target.as_str()),
-        ("filters", r#"[{"data": {"pointer": "/n", "gte": 12345678901234567890.5}}]"#),
+        (
+            "filters",
+            r#"[{"data": {"pointer": "/n", "gte": 12345678901234567890.5}}]"#,
+        ),
         ("description", "mine"),
     ];
     let checked = visitor.submit("/ui/subscriptions/check", &wish).await;
@@ -398,17 +499,37 @@ async fn a_subscription_is_made_checked_and_replayed_in_the_dashboard() {
     assert_eq!(made.status, 200, "{}", made.text);
     assert!(made.text.contains("whsec_"), "the secret is shown once");
     let listed = gateway.api().get("/v1/subscriptions").await;
-    assert!(listed.text().contains("12345678901234567890.5"), "{}", listed.text());
-    let id = listed.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    assert!(
+        listed.text().contains("12345678901234567890.5"),
+        "{}",
+        listed.text()
+    );
+    let id = listed.expect(200)["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     let place = format!("/ui/subscriptions/{id}/explain");
-    let told = visitor.submit(&place, &[("event", r#"{"type": "x.y", "data": {"n": 1}}"#)]).await;
-    assert!(told.text.contains("It does not get this event"), "{}", told.text);
+    let told = visitor
+        .submit(&place, &[("event", r#"{"type": "x.y", "data": {"n": 1}}"#)])
+        .await;
+    assert!(
+        told.text.contains("It does not get this event"),
+        "{}",
+        told.text
+    );
     let place = format!("/ui/subscriptions/{id}/replay");
     let counted = visitor.submit(&place, &[("since", "1h")]).await;
-    assert!(counted.text.contains("would be delivered once more"), "{}", counted.text);
+    assert!(
+        counted.text.contains("would be delivered once more"),
+        "{}",
+        counted.text
+    );
     let place = format!("/ui/subscriptions/{id}/rotate");
     assert!(visitor.submit(&place, &[]).await.text.contains("whsec_"));
     let place = format!("/ui/subscriptions/{id}/delete");
-    assert_eq!(visitor.submit(&place, &[]).await.leads_to(), Some("/ui/subscriptions"));
+    assert_eq!(
+        visitor.submit(&place, &[]).await.leads_to(),
+        Some("/ui/subscriptions")
+    );
 }

@@ -14,7 +14,9 @@ fn is_full() -> bool {
 
 #[tokio::test]
 async fn a_short_journey_leads_in_through_and_out() {
-    let Some(browser) = Browser::find() else { return };
+    let Some(browser) = Browser::find() else {
+        return;
+    };
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
     gateway.subscribe("*", &receiver).await;
@@ -27,11 +29,16 @@ async fn every_journey_works_complains_of_nothing_and_is_accessible() {
     if !is_full() {
         return;
     }
-    let Some(browser) = Browser::find() else { return };
+    let Some(browser) = Browser::find() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let options = GatewayOptions::default()
         .set(("HOOKGATE_UI_NAME", "Acme Hooks"))
-        .set(("HOOKGATE_UI_THEME", "accent=#0a6e52,accent-dark=#5fd6a8,on-accent-dark=#062018"));
+        .set((
+            "HOOKGATE_UI_THEME",
+            "accent=#0a6e52,accent-dark=#5fd6a8,on-accent-dark=#062018",
+        ));
     let gateway = Gateway::start(options).await;
     let receivers = [
         Receiver::accepting().await,
@@ -70,21 +77,36 @@ async fn set(gateway: &Gateway, [good, broken, gone]: &[Receiver; 3], folder: &P
         "customer": {"name": "Ada Lovelace", "address": "12 St James's Square"},
         "lines": [{"sku": "A-1", "quantity": 2}, {"sku": "B-7", "quantity": 1}],
     });
-    let sent = event("invoice.paid").with("subject", "invoice/17").data(&invoice);
+    let sent = event("invoice.paid")
+        .with("subject", "invoice/17")
+        .data(&invoice);
     let sent = gateway.send(sent).await;
     let delivery = gateway.delivery_in((&sent, &billing), "delivered").await;
-    let hurt = "<script>window.hurt=1</script><script>alert(1)</script><img src=x onerror=window.hurt=1>";
-    let hostile = event("hostile.event").with("subject", hurt).data(&json!({"note": hurt}));
+    let hurt =
+        "<script>window.hurt=1</script><script>alert(1)</script><img src=x onerror=window.hurt=1>";
+    let hostile = event("hostile.event")
+        .with("subject", hurt)
+        .data(&json!({"note": hurt}));
     let hostile = gateway.send(hostile).await;
     for number in 0..4 {
-        gateway.send(event("broken.thing").data(&json!({"number": number}))).await;
-        gateway.send(event("stamped.thing").data(&json!({"number": number}))).await;
+        gateway
+            .send(event("broken.thing").data(&json!({"number": number})))
+            .await;
+        gateway
+            .send(event("stamped.thing").data(&json!({"number": number})))
+            .await;
     }
     gateway.send(event("fail.thing")).await;
-    gateway.send(event("news.for.acme").with("tenant", "acme")).await;
+    gateway
+        .send(event("news.for.acme").with("tenant", "acme"))
+        .await;
     miss(gateway, &late.id).await;
     let dead = wait::until("three deliveries are dead", || async {
-        let dead = gateway.api().get("/v1/deliveries?state=dead").await.expect(200);
+        let dead = gateway
+            .api()
+            .get("/v1/deliveries?state=dead")
+            .await
+            .expect(200);
         let is_enough = dead["data"].as_array().unwrap().len() >= 3;
         is_enough.then(|| dead["data"][0]["id"].clone())
     })
@@ -107,7 +129,11 @@ async fn set(gateway: &Gateway, [good, broken, gone]: &[Receiver; 3], folder: &P
 async fn upload(gateway: &Gateway, name: &str, bytes: &[u8]) {
     let path = format!("/v1/plugins/{name}");
     let bytes = bytes.to_vec();
-    gateway.api().put_bytes(&path, "application/wasm", bytes).await.expect(201);
+    gateway
+        .api()
+        .put_bytes(&path, "application/wasm", bytes)
+        .await
+        .expect(201);
 }
 
 /// Lets a receiver say that it is gone, and sends what its subscription then misses.
@@ -123,7 +149,11 @@ async fn miss(gateway: &Gateway, subscription: &str) {
         gateway.send(event("late.again")).await;
     }
     wait::until("three events were missed", || async {
-        let missed = gateway.api().get(&format!("{path}/missed")).await.expect(200);
+        let missed = gateway
+            .api()
+            .get(&format!("{path}/missed"))
+            .await
+            .expect(200);
         (missed["data"].as_array().unwrap().len() >= 3).then_some(())
     })
     .await;
@@ -135,13 +165,19 @@ async fn a_list_of_100_000_events_stays_fluent() {
     if !is_full() {
         return;
     }
-    let Some(browser) = Browser::find() else { return };
+    let Some(browser) = Browser::find() else {
+        return;
+    };
     let gateway = Gateway::fresh().await;
     let batch: Vec<_> = (0..10_000)
         .map(|n| json!({"type": "row.imported", "subject": format!("row/{n}"), "data": {"n": n}}))
         .collect();
     for _ in 0..10 {
-        gateway.api().post("/v1/events/batch", &batch).await.expect(202);
+        gateway
+            .api()
+            .post("/v1/events/batch", &batch)
+            .await
+            .expect(202);
     }
     let printed = browser.journey("many", &gateway, &json!({})).await;
     println!("{printed}");

@@ -113,9 +113,10 @@ impl Dashboard {
     pub async fn token(&self) -> String {
         let page = self.get("/ui").await;
         let mark = "name=\"form_token\" value=\"";
-        let (_, rest) = page.text.split_once(mark).unwrap_or_else(|| {
-            panic!("no form on the overview ({}): {}", page.status, page.text)
-        });
+        let (_, rest) = page
+            .text
+            .split_once(mark)
+            .unwrap_or_else(|| panic!("no form on the overview ({}): {}", page.status, page.text));
         rest.split('"').next().expect("it has an end").to_owned()
     }
 
@@ -125,7 +126,9 @@ impl Dashboard {
         path: &str,
         (fields, headers): (&[(&str, &str)], &[(&str, &str)]),
     ) -> Shown {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.url));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.url));
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }

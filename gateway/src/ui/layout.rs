@@ -147,6 +147,7 @@ impl Visitor {
                         span.tag { (tenant) } " "
                     }
                     (self.caller.role)
+                    @if self.is_portal { " of its portal" }
                 }
                 button.quiet.small type="button" data-theme-switch hidden { "Theme" }
                 form method="post" action="/ui/logout" {

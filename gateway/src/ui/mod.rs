@@ -5,40 +5,40 @@
 //! that the session stands for. So it can show and do what that caller may, and nothing else; and
 //! what a route refuses, the page that uses it refuses in the same words.
 
-mod assets;
-mod chart;
-mod deliveries;
-mod delivery;
-mod diff;
-mod door;
-mod enter;
-mod event;
-mod events;
-mod form;
-mod frame;
-mod guard;
-mod jobs;
-mod keys;
-mod layout;
-mod live;
-mod login;
-mod nodes;
-mod overview;
-mod parts;
-mod plugin;
-mod plugins;
-mod refusal;
-mod replay;
-mod routes;
-mod seen;
-mod session;
-mod settings;
-mod subscription;
-mod subscription_form;
-mod subscriptions;
-mod tenants;
-mod text;
-mod workbench;
+pub mod assets;
+pub mod chart;
+pub mod deliveries;
+pub mod delivery;
+pub mod diff;
+pub mod door;
+pub mod enter;
+pub mod event;
+pub mod events;
+pub mod form;
+pub mod frame;
+pub mod guard;
+pub mod jobs;
+pub mod keys;
+pub mod layout;
+pub mod live;
+pub mod login;
+pub mod nodes;
+pub mod overview;
+pub mod parts;
+pub mod plugin;
+pub mod plugins;
+pub mod refusal;
+pub mod replay;
+pub mod routes;
+pub mod seen;
+pub mod session;
+pub mod settings;
+pub mod subscription;
+pub mod subscription_form;
+pub mod subscriptions;
+pub mod tenants;
+pub mod text;
+pub mod workbench;
 
 use std::sync::Arc;
 
@@ -65,6 +65,12 @@ pub struct UiParts {
     pub public_url: Box<str>,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for UiParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UiParts").finish_non_exhaustive()
+    }
 }
 
 /// The state of all pages. Cheap to clone.

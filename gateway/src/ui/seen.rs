@@ -358,7 +358,6 @@ pub struct Seen {
 #[derive(Debug, Deserialize)]
 pub struct Timeline {
     pub now: String,
-    pub step_seconds: u64,
     pub steps: Vec<Step>,
     pub total: Seen,
     pub p50_ms: Option<u64>,

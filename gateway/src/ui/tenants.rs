@@ -48,7 +48,7 @@ async fn page(visitor: &Visitor, after: &str, news: &Markup) -> Result<Page, Ref
         @if list.data.is_empty() { (nothing("There is no tenant.", &html! {})) }
         @else { (table("Tenants", &columns, &rows)) }
         (pager(Place::of(&["ui", "tenants"]), list.next.as_deref(), after.is_empty()))
-        div.columns { (quota_form(visitor)) (portal_form(visitor)) }
+        @if visitor.is_operator() { div.columns { (quota_form(visitor)) (portal_form(visitor)) } }
     };
     Ok(visitor.page(Part::Tenants, "Tenants", &content))
 }
