@@ -8,6 +8,9 @@
 -- at least one row of the same day, and there the second waits for the first to commit. What was
 -- committed the day before `older` is old enough to be visible, so looking is enough.
 -- Keys come sorted, so that two batches never wait for each other in a circle.
+-- Guarantee: a row of the outbox leaves it in the statement that stores its event, so it becomes one
+-- event, whoever else has read it; where it is gone already, nothing is stored for it. Nor where the
+-- configuration is newer than $23, the one it was matched with: nobody could be told to try again.
 with days as (
   select floor(extract(epoch from now() - interval '1 minute') / 86400)::int as older,
          floor(extract(epoch from now() + interval '1 minute') / 86400)::int as newer
@@ -38,14 +41,18 @@ fresh as (
   union all
   select event_id from in_newer
 ),
+taken as (
+  delete from outbox where id = any ($21::bigint[]) and (select v from config_version) <= $23 returning id
+),
 stored as (
   insert into event (id, lane, tenant_id, event_type, attributes, payload, targets, keyed)
   select e.id, $1, e.tenant_id, e.event_type, e.attributes, e.payload,
          ($7::int[])[e.targets_from : e.targets_to], ($8::int[])[e.parked_from : e.parked_to]
   from unnest($2::bigint[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $9::boolean[],
-              $10::int[], $11::int[], $12::int[], $13::int[])
-       as e (id, tenant_id, event_type, attributes, payload, has_key, targets_from, targets_to, parked_from, parked_to)
-  where not e.has_key or e.id in (select event_id from fresh)
+              $10::int[], $11::int[], $12::int[], $13::int[], $22::bigint[])
+       as e (id, tenant_id, event_type, attributes, payload, has_key, targets_from, targets_to, parked_from, parked_to, outbox_id)
+  where (not e.has_key or e.id in (select event_id from fresh))
+    and (e.outbox_id = 0 or e.outbox_id in (select id from taken))
   returning id
 ),
 waiting as (

@@ -13,6 +13,7 @@ select clock_timestamp() as "now!",
          where k.locktype = 'advisory' and k.classid::bigint = $4 and k.objid::bigint = l.lane and k.objsubid = 2
            and k.database = (select oid from pg_database where datname = current_database())
        )) as "orphans!",
+       (select case when is_called then last_value else 0 end from outbox_id_seq) as "newest_outbox_row!",
        due.next as next_due_at
 from (
   select min(p.due_at) as next

@@ -7,6 +7,7 @@
 mod adapters;
 mod dashboard;
 mod lives;
+mod stop;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use crate::domain::random::Random;
 use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
+use crate::ingest::outbox::Drain;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -51,8 +53,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// Batches of work between the log and the delivery engine.
 const READY_BATCHES: usize = 256;
-/// Time that requests have to finish once nothing new is taken.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the operating system gives: read once, in `main`.
 #[derive(Clone, Debug)]
@@ -145,12 +145,13 @@ impl Gateway {
         core.jobs(&plugins, &claims, node);
         let site = public_url.as_str().trim_end_matches('/');
         let api = core.api(&log, &plugins, claims, (&keys.admin, site));
+        let drain = Drain::own(api.ingest(), core.metrics.clone());
+        shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
-        let key = (&keys.admin, site);
-        let router = dashboard::beside(router, (&settings, &core.store), key, shutdown.soft());
+        let router = dashboard::beside(router, &core, (&keys.admin, site));
         lives::pulse((&core.store, node), &core.metrics, &shutdown);
-        let serving =
-            http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
+        let ending = http::server::Ending::of(&shutdown);
+        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
@@ -167,35 +168,6 @@ impl Gateway {
             shutdown,
             parts,
         })
-    }
-
-    /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
-    /// write down what came of it, leave the database.
-    ///
-    /// # Errors
-    /// The fault that ended the process, where it was not asked to end.
-    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let Running {
-            embedded,
-            pool,
-            log,
-            delivery,
-            plugins,
-        } = self.parts;
-        tokio::select! {
-            () = self.shutdown.stopping() => {}
-            () = log.ended_early() => self.shutdown.stop(),
-        }
-        let ended = self.shutdown.finish(DRAIN_WITHIN).await;
-        delivery.drain(DRAIN_WITHIN).await;
-        log.drain(Duration::from_secs(5)).await;
-        drop(plugins);
-        pool.close().await;
-        if let Some(embedded) = embedded {
-            embedded.stop().await;
-        }
-        info!("gateway has stopped");
-        Ok(ended?)
     }
 }
 
@@ -318,9 +290,10 @@ impl Core<'_> {
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
                 public_url: site.into(),
+                max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
-            stopping: self.shutdown.soft(),
+            stopping: self.shutdown.draining(),
         })
     }
 
@@ -330,6 +303,7 @@ impl Core<'_> {
             guard: Guard::new(targets.clone()),
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
+            limits: self.settings.delivery.limits,
             clock: self.clock.clone(),
         })
     }
@@ -363,6 +337,7 @@ impl Core<'_> {
             config: DeliveryConfig {
                 bounds,
                 retry_schedule: settings.retry_schedule.clone(),
+                max_in_flight_per_subscription: settings.max_in_flight_per_subscription.get(),
             },
             ready: told.ready,
             origin: told.origin,

@@ -33,7 +33,7 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     /// Receive deliveries on this machine, verify their signatures and print them
     Listen(cli::listen::ListenArgs),
-    /// Send one event
+    /// Send one event, or a stream of them
     Send(cli::send::SendArgs),
     /// Look at events, erase their data
     Events(cli::events::EventsArgs),

@@ -62,7 +62,7 @@ async fn set(gateway: &Gateway, [good, broken, gone]: &[Receiver; 3], folder: &P
     let billing = gateway.subscribe_with(wish, good).await;
     let wish = json!({
         "event_types": ["broken.*"], "description": "A receiver that fails",
-        "delivery": {"retry_schedule": ["10ms"]},
+        "delivery": {"retry_schedule": ["1s"]},
     });
     gateway.subscribe_with(wish, broken).await;
     let wish = json!({"event_types": ["stamped.*"], "plugins": [{"name": "tested"}]});

@@ -462,7 +462,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "append",
             include_str!("../../gateway/queries/append.sql"),
-            20,
+            23,
         ),
         (
             "known_keys",
@@ -507,7 +507,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         ),
     ] {
         let plan = plan(&database, statement, parameters).await;
-        for table in ["event", "attempt", "parked", "idempotency"] {
+        for table in ["event", "attempt", "parked", "idempotency", "outbox "] {
             let scans = plan.lines().filter(|line| {
                 line.contains("Seq Scan on") && line.contains(&format!("Seq Scan on {table}"))
             });
@@ -517,7 +517,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
 }
 
 /// As the log's own sessions plan it: without looking at parameters.
-async fn plan(database: &Database, statement: &str, parameters: usize) -> String {
+pub(crate) async fn plan(database: &Database, statement: &str, parameters: usize) -> String {
     use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
     let options = options(database).options([
         ("plan_cache_mode", "force_generic_plan"),

@@ -95,6 +95,7 @@ pub(crate) fn event(targets: &[i32]) -> NewEvent {
         targets: targets.iter().copied().map(SubscriptionId::new).collect(),
         parked: Vec::new(),
         idempotency: None,
+        outbox: None,
     }
 }
 
@@ -133,6 +134,7 @@ pub(crate) fn id_of(appended: &Appended) -> EventId {
         Appended::Stored { id, .. } | Appended::Duplicate { id } | Appended::OtherBody { id } => {
             *id
         }
+        Appended::NotTaken => panic!("it came by no outbox"),
     }
 }
 

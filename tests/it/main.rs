@@ -5,7 +5,9 @@
 )]
 
 mod backtest;
+mod backup;
 mod bad_input;
+mod balanced;
 mod buckets;
 mod chaos;
 mod cloudevents;
@@ -13,6 +15,7 @@ mod conformance;
 mod crash;
 mod dashboard;
 mod dashboard_browser;
+mod drain;
 mod embedded;
 mod erasure;
 mod events;
@@ -27,8 +30,11 @@ mod lane_log;
 mod lifetimes;
 mod listener;
 mod log_node;
+mod metrics;
+mod ndjson;
 mod notices;
 mod openapi;
+mod outbox;
 mod pace;
 mod plugin_folder;
 mod plugin_golden;

@@ -2,6 +2,8 @@
 //!
 //! Speaks only to a gateway; what is sent to receivers has a sender of its own.
 
+mod lines;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

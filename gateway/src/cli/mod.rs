@@ -18,5 +18,6 @@ mod output;
 pub mod plugin;
 mod query;
 pub mod send;
+mod send_lines;
 pub mod serve;
 pub mod subscriptions;

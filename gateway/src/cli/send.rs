@@ -1,4 +1,4 @@
-//! `hookgate send`: one event from the shell, its data untouched.
+//! `hookgate send`: one event from the shell, its data untouched; or a stream of them.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use super::client::{Client, ClientArgs};
 use super::output::Output;
+use super::send_lines::{self, LinesArgs};
 
-/// Send one event.
+/// Send one event, or a stream of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,13 +19,24 @@ Examples:
   hookgate send invoice.paid --data invoice.json --key inv_1
   git log -1 --format='{\"commit\": \"%H\"}' | hookgate send code.pushed --data -
   hookgate send invoice.paid --id order-17/paid     # again with the same id: accepted, delivered once
+  hookgate send --ndjson events.ndjson --idempotency-key import-1
+  tail -f orders.ndjson | hookgate send --ndjson -
 
 The answer comes once the event is safely stored. `hookgate events get ID` then shows what
-became of it.")]
+became of it. A line of --ndjson is an event as POST /v1/events takes it:
+  {\"type\": \"invoice.paid\", \"data\": {\"id\": \"inv_1\"}}
+Lines are read as fast as they are stored, a chunk at a time. Where it breaks off, the same file
+with the same --idempotency-key stores each line once.")]
 pub struct SendArgs {
     /// What happened, as noun.verb: invoice.paid.
-    #[arg(value_name = "TYPE")]
-    event_type: String,
+    #[arg(value_name = "TYPE", required_unless_present = "ndjson")]
+    event_type: Option<String>,
+    /// Send the events of a file, or of standard input (-), one JSON event a line.
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["event_type", "data", "key", "id", "source", "subject"])]
+    ndjson: Option<String>,
+    /// What tells this stream from others: sent again with the same key, no line is stored twice.
+    #[arg(long, value_name = "TEXT", requires = "ndjson")]
+    idempotency_key: Option<String>,
     /// JSON, or a file that holds it, or - for standard input. Forwarded byte for byte.
     #[arg(long, value_name = "JSON|FILE|-", default_value = "{}")]
     data: String,
@@ -69,6 +81,15 @@ enum DataError {
 /// Where the data is no JSON, or the gateway is not there or refuses.
 pub async fn run(args: SendArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.client)?;
+    if let Some(place) = &args.ndjson {
+        let lines = LinesArgs {
+            place,
+            tenant: args.tenant.as_deref(),
+            idempotency_key: args.idempotency_key.as_deref(),
+            output: args.output,
+        };
+        return send_lines::run(&client, lines).await;
+    }
     let body = body(&args, &data(&args.data)?);
     let reply = client.post_json_text("/v1/events", body).await?;
     let id = reply.value["id"].as_str().unwrap_or_default();
@@ -83,7 +104,7 @@ pub async fn run(args: SendArgs) -> anyhow::Result<ExitCode> {
 
 fn body(args: &SendArgs, data: &RawValue) -> String {
     let members = [
-        ("type", Some(&args.event_type)),
+        ("type", args.event_type.as_ref()),
         ("tenant", args.tenant.as_ref()),
         ("key", args.key.as_ref()),
         ("id", args.id.as_ref()),

@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// Connections open at once; the next one waits.
     pub max_connections: NonZeroUsize,
+    /// After SIGTERM, how long requests are still served while nothing is ready.
+    pub drain_delay: Duration,
 }
 
 /// Who may call, and what seals secrets. Section `[access]`.
@@ -82,6 +84,19 @@ pub struct AttemptLimits {
     pub max_answer_bytes: usize,
     /// Part of an answer that is kept with its attempt.
     pub max_excerpt_bytes: usize,
+}
+
+impl Default for AttemptLimits {
+    /// What the settings say where nobody sets them.
+    fn default() -> Self {
+        Self {
+            connect_timeout: SECOND * 5,
+            first_byte_timeout: SECOND * 15,
+            attempt_timeout: SECOND * 30,
+            max_answer_bytes: 64 * KIBIBYTE,
+            max_excerpt_bytes: 4 * KIBIBYTE,
+        }
+    }
 }
 
 /// How hard the gateway tries, and where it may go. Section `[delivery]`.
@@ -201,9 +216,10 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
     );
     let public_url = reader.optional("server.public_url", public_url);
     let max_body_bytes = reader.required("server.max_body_bytes", bytes(KIBIBYTE, 8 * MEBIBYTE));
-    let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 60));
+    let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 900));
     let body_timeout = reader.required("server.body_timeout", duration(SECOND, SECOND * 600));
     let max_connections = reader.required("server.max_connections", count(1_000_000));
+    let drain_delay = reader.required("server.drain_delay", duration(Duration::ZERO, SECOND * 300));
     Some(ServerConfig {
         listen: listen?,
         public_url: public_url?,
@@ -211,6 +227,7 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
         max_connections: max_connections?,
+        drain_delay: drain_delay?,
     })
 }
 

@@ -51,7 +51,7 @@ fn without_any_setting_the_defaults_are_in_force() {
     );
     assert_eq!(
         settings.delivery.limits.attempt_timeout,
-        Duration::from_secs(20)
+        Duration::from_secs(30)
     );
 }
 

@@ -10,23 +10,18 @@ use time::macros::format_description;
 
 use crate::domain::clock::Timestamp;
 
-/// Most of an answer that is read. A longer one costs its connection, nothing else.
-pub const MAX_READ_BYTES: usize = 64 * 1024;
-/// Most of an answer that is kept with its attempt.
-pub const MAX_EXCERPT_BYTES: usize = 4 * 1024;
-
-/// The beginning of an answer as text: control characters are replaced, so that it can be stored
-/// in a database and shown in a terminal. None for nothing.
+/// The beginning of an answer as text of at most `max_bytes`: control characters are replaced, so
+/// that it can be stored in a database and shown in a terminal. None for nothing.
 #[must_use]
-pub fn excerpt(bytes: &[u8]) -> Option<String> {
-    let bytes = &bytes[..bytes.len().min(MAX_EXCERPT_BYTES)];
+pub fn excerpt(bytes: &[u8], max_bytes: usize) -> Option<String> {
+    let bytes = &bytes[..bytes.len().min(max_bytes)];
     let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
     let mut text: String = String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| if is_harmful(c) { '\u{fffd}' } else { c })
         .collect();
     // A replacement takes up to three bytes for one.
-    text.truncate(text.floor_char_boundary(MAX_EXCERPT_BYTES));
+    text.truncate(text.floor_char_boundary(max_bytes));
     (!text.is_empty()).then_some(text)
 }
 
@@ -57,11 +52,11 @@ mod tests {
             (b"a\0b\x1b[2J\r", Some("a\u{fffd}b\u{fffd}[2J\u{fffd}")),
             (b"\xff\xfe", Some("\u{fffd}\u{fffd}")),
         ] {
-            assert_eq!(excerpt(bytes).as_deref(), expected, "{bytes:?}");
+            assert_eq!(excerpt(bytes, 4096).as_deref(), expected, "{bytes:?}");
         }
         for filler in [b'a', 0xff, 0] {
-            let long = excerpt(&vec![filler; 2 * MAX_EXCERPT_BYTES]).unwrap();
-            assert!(long.len() <= MAX_EXCERPT_BYTES, "{}", long.len());
+            let long = excerpt(&[filler; 8192], 4096).unwrap();
+            assert!(long.len() <= 4096, "{}", long.len());
         }
     }
 

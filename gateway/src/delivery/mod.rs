@@ -77,6 +77,8 @@ pub struct DeliveryConfig {
     pub bounds: Bounds,
     /// For subscriptions that name none.
     pub retry_schedule: RetrySchedule,
+    /// Likewise: requests under way at once.
+    pub max_in_flight_per_subscription: usize,
 }
 
 impl Default for DeliveryConfig {
@@ -90,6 +92,7 @@ impl Default for DeliveryConfig {
                 max_in_flight: 1024,
             },
             retry_schedule: RetrySchedule::default(),
+            max_in_flight_per_subscription: 16,
         }
     }
 }
@@ -153,6 +156,7 @@ impl Delivery {
             nodes: parts.outside.nodes,
             recovered: parts.outside.recovered,
             bounds: parts.config.bounds,
+            default_in_flight: parts.config.max_in_flight_per_subscription,
             stop: stop.clone(),
         });
         let task = tokio::spawn(async move {

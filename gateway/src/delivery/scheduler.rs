@@ -42,6 +42,8 @@ pub(super) struct SchedulerParts {
     pub(super) nodes: Nodes,
     pub(super) recovered: Recovered,
     pub(super) bounds: Bounds,
+    /// Requests under way at once for a subscription that names no number.
+    pub(super) default_in_flight: usize,
     pub(super) stop: CancellationToken,
 }
 
@@ -226,7 +228,9 @@ impl Scheduler {
             .parts
             .subscriptions
             .subscription(subscription)
-            .map_or(1, |subscription| max_in_flight(&subscription));
+            .map_or(1, |found| {
+                max_in_flight(&found, self.parts.default_in_flight)
+            });
         let (spacing, ahead) = self.queue.outlook(subscription, max_in_flight);
         let context = &self.parts.courier.context;
         for (index, waiting) in (ahead..).zip(late) {
@@ -248,7 +252,8 @@ impl Scheduler {
         while (self.parts.may_start)() {
             let subscriptions = &self.parts.subscriptions;
             let nodes = (self.parts.nodes)();
-            let limits = |id| limits(subscriptions.subscription(id).as_deref(), nodes);
+            let in_flight = self.parts.default_in_flight;
+            let limits = |id| limits(subscriptions.subscription(id).as_deref(), nodes, in_flight);
             match self.queue.next(Instant::now(), limits) {
                 None => return,
                 Some(Turn::Send(place, waiting)) => self.send(place, waiting),
@@ -337,15 +342,16 @@ impl Scheduler {
     }
 }
 
-fn max_in_flight(subscription: &Subscription) -> usize {
-    usize::from(subscription.policy.max_in_flight).max(1)
+fn max_in_flight(subscription: &Subscription, default: usize) -> usize {
+    let own = subscription.policy.max_in_flight;
+    own.map_or(default, usize::from).max(1)
 }
 
 /// A subscription that takes no deliveries gets its turn at once, to be settled.
-fn limits(subscription: Option<&Subscription>, nodes: u32) -> Limits {
+fn limits(subscription: Option<&Subscription>, nodes: u32, default_in_flight: usize) -> Limits {
     match subscription {
         Some(subscription) if subscription.state == State::Active => Limits {
-            max_in_flight: max_in_flight(subscription),
+            max_in_flight: max_in_flight(subscription, default_in_flight),
             has_plugins: !subscription.plugins.is_empty(),
             interval: subscription
                 .interval()

@@ -143,8 +143,8 @@ pub struct DeliveryPolicy {
     pub retry_schedule: Option<RetrySchedule>,
     /// The whole attempt, from resolving the name to the answer's last byte. 1 s to 30 s.
     pub timeout: Duration,
-    /// Requests in flight at once from one node. 1 to 256.
-    pub max_in_flight: u16,
+    /// Requests in flight at once from one node. 1 to 256; none: the deployment's default.
+    pub max_in_flight: Option<u16>,
     pub rate_limit: Option<RateLimit>,
     /// Sent with every delivery.
     pub headers: Vec<(Box<str>, Box<str>)>,
@@ -152,7 +152,6 @@ pub struct DeliveryPolicy {
 
 impl DeliveryPolicy {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
-    pub const DEFAULT_MAX_IN_FLIGHT: u16 = 16;
 }
 
 impl Default for DeliveryPolicy {
@@ -163,7 +162,7 @@ impl Default for DeliveryPolicy {
             hook_signature: false,
             retry_schedule: None,
             timeout: Self::DEFAULT_TIMEOUT,
-            max_in_flight: Self::DEFAULT_MAX_IN_FLIGHT,
+            max_in_flight: None,
             rate_limit: None,
             headers: Vec::new(),
         }

@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::check::Check;
-use crate::domain::duration::parse_duration;
+use crate::domain::duration::{format_duration, parse_duration};
 use crate::domain::headers;
 use crate::domain::retry::RetrySchedule;
 use crate::domain::secret::Scheme;
 use crate::domain::subscription::{DeliveryPolicy, Format, RateLimit};
+
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How deliveries are made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -31,10 +34,11 @@ pub struct DeliveryForm {
     /// Waits between attempts; the deployment's default where it is left out.
     #[schema(value_type = Option<Vec<String>>, example = json!(["5s", "5m"]))]
     retry_schedule: Option<Value>,
-    /// The whole attempt: 1s to 30s.
+    /// The whole attempt: 1s to 30s, or less where the deployment allows less.
     #[schema(value_type = Option<String>, example = "20s")]
     timeout: Option<Value>,
-    /// 1 to 256.
+    /// Requests under way at once from one node: 1 to 256; the deployment's default where it is
+    /// left out.
     #[schema(value_type = Option<u16>)]
     max_in_flight: Option<Value>,
     /// At most so many in so long, over all nodes together.
@@ -76,7 +80,8 @@ fn defaults_of_later() -> [(&'static str, Value); 7] {
 }
 
 impl DeliveryForm {
-    pub(super) fn valid(self, check: &mut Check) -> DeliveryPolicy {
+    /// `max_timeout` is the deployment's longest attempt.
+    pub(super) fn valid(self, check: &mut Check, max_timeout: Duration) -> DeliveryPolicy {
         let defaults = defaults_of_later();
         for (name, value) in self.later {
             let pointer = format!("/delivery/{name}");
@@ -85,10 +90,9 @@ impl DeliveryForm {
                 None => check.error(&pointer, "is not known; see /openapi.json for what is"),
             }
         }
-        let timeout = check.timeout(self.timeout);
+        let timeout = check.timeout(self.timeout, max_timeout);
         let max_in_flight: Option<u16> = check.value("/delivery/max_in_flight", self.max_in_flight);
-        let max_in_flight = max_in_flight.unwrap_or(DeliveryPolicy::DEFAULT_MAX_IN_FLIGHT);
-        if !(1..=256).contains(&max_in_flight) {
+        if max_in_flight.is_some_and(|max| !(1..=256).contains(&max)) {
             check.error("/delivery/max_in_flight", "must be from 1 to 256");
         }
         let signature: Scheme = check.value("/delivery/signature", self.signature);
@@ -111,13 +115,19 @@ impl DeliveryForm {
 }
 
 impl Check {
-    fn timeout(&mut self, value: Option<Value>) -> Duration {
+    fn timeout(&mut self, value: Option<Value>, max: Duration) -> Duration {
         let pointer = "/delivery/timeout";
         let text: Option<String> = self.value(pointer, value);
         let timeout = text.and_then(|text| self.parsed(pointer, parse_duration(&text)));
-        let timeout = timeout.unwrap_or(DeliveryPolicy::DEFAULT_TIMEOUT);
-        if !(Duration::from_secs(1)..=Duration::from_secs(30)).contains(&timeout) {
-            self.error(pointer, "must be from 1s to 30s");
+        let max = max.min(MAX_TIMEOUT);
+        let Some(timeout) = timeout else {
+            return DeliveryPolicy::DEFAULT_TIMEOUT.min(max);
+        };
+        // A deployment may allow less than the shortest wish: then that is what there is.
+        let min = MIN_TIMEOUT.min(max);
+        if !(min..=max).contains(&timeout) {
+            let (min, max) = (format_duration(min), format_duration(max));
+            self.error(pointer, format!("must be from {min} to {max}"));
         }
         timeout
     }

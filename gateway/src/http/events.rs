@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request as HttpRequest, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{
@@ -18,7 +18,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::caller::{Publisher, Reader, bound, scope};
 use super::deliveries::DeliveryView;
-use super::input::{Asked, BatchBody, Body, Id};
+use super::input::{Asked, Body, Id, MAX_BATCH_BYTES, read_body};
+use super::ndjson::{self, Committed};
 use super::page::{Page, instant, limit, parameter};
 use super::problem::{Problem, ProblemBody};
 use crate::domain::event::Attributes;
@@ -26,7 +27,7 @@ use crate::domain::ids::EventId;
 use crate::domain::key::Caller;
 use crate::domain::tenant::TenantName;
 use crate::domain::trace::Trace;
-use crate::ingest::accept::{Accepted, Sender};
+use crate::ingest::accept::{AcceptError, Accepted, Sender};
 use crate::ingest::binary::{self, Request};
 use crate::ingest::idempotency::IdempotencyKey;
 use crate::ingest::json;
@@ -108,6 +109,7 @@ fn sender(caller: Caller, query: &SendQuery, headers: &HeaderMap) -> Result<Send
         tenant: parameter("tenant", query.tenant.as_deref())?,
         key: IdempotencyKey::from_headers(headers)?,
         trace: Trace::read(values("traceparent"), values("tracestate")),
+        events_before: 0,
     })
 }
 
@@ -136,7 +138,8 @@ pub async fn send(
             Json(first.map(AcceptedView::from)).into_response()
         }
         Request::Many(events) => {
-            let accepted = api.ingest().accept(&sender, events).await?;
+            let accepted = api.ingest().accept(&sender, events).await;
+            let accepted = accepted.map_err(AcceptError::in_array)?;
             Json(AcceptedEvents::from(accepted)).into_response()
         }
     };
@@ -151,23 +154,33 @@ impl From<Vec<Accepted>> for AcceptedEvents {
     }
 }
 
-/// Send up to 10,000 events or 16 MiB in one transaction: all are stored or none.
+/// Send many events: an array of up to 10,000 or 16 MiB in one transaction, or lines without end.
+///
+/// Of an array all are stored or none. Of lines (`application/x-ndjson`, one event each) a chunk at a
+/// time is, and the answer says how far it is while they are read: `{"committed_lines": n}`, a line
+/// each time, and a problem as its last line where one stops it.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", params(SendQuery),
-    request_body = Vec<Event>,
-    responses((status = 202, body = AcceptedEvents),
+    request_body(content((Vec<Event> = "application/json"), (String = "application/x-ndjson"))),
+    responses((status = 202, content((AcceptedEvents = "application/json"), (Committed = "application/x-ndjson"))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn send_batch(
     Publisher(caller): Publisher,
     State(api): State<Api>,
     Asked(query): Asked<SendQuery>,
-    headers: HeaderMap,
-    BatchBody(body): BatchBody,
-) -> Result<(StatusCode, Json<AcceptedEvents>), Problem> {
-    let sender = sender(caller, &query, &headers)?;
-    binary::expect_json(&headers)?;
-    let accepted = api.ingest().accept(&sender, json::many(&body)?).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted.into())))
+    request: HttpRequest,
+) -> Result<Response, Problem> {
+    let headers = request.headers();
+    let sender = sender(caller, &query, headers)?;
+    if ndjson::is_lines(headers) {
+        return ndjson::publish(api, sender, request).await;
+    }
+    let is_json = binary::expect_json(headers);
+    let body = read_body(request, &api, MAX_BATCH_BYTES).await?;
+    is_json?;
+    let accepted = api.ingest().accept(&sender, json::many(&body)?).await;
+    let accepted = accepted.map_err(AcceptError::in_array)?;
+    Ok((StatusCode::ACCEPTED, Json(AcceptedEvents::from(accepted))).into_response())
 }
 
 /// An event without its data.

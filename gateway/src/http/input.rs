@@ -64,7 +64,7 @@ async fn collect(mut body: axum::body::Body, max_bytes: usize) -> Result<Bytes, 
     })
 }
 
-async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Problem> {
+pub(super) async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {
             let detail = "the body broke off or is framed wrongly";
@@ -79,7 +79,7 @@ async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Proble
 
 /// Reads on for a while after a refusal: a client that is still writing would see a broken
 /// connection instead of the answer. Bounded in bytes and time, and by its connection.
-fn discard(mut body: axum::body::Body) {
+pub(super) fn discard(mut body: axum::body::Body) {
     tokio::spawn(tokio::time::timeout(DISCARD_WITHIN, async move {
         let mut left_bytes = MAX_BATCH_BYTES;
         while let Ok(Some(chunk)) = next_chunk(&mut body).await {
@@ -91,7 +91,7 @@ fn discard(mut body: axum::body::Body) {
     }));
 }
 
-fn check_head(headers: &HeaderMap, max_bytes: usize) -> Result<(), Problem> {
+pub(super) fn check_head(headers: &HeaderMap, max_bytes: usize) -> Result<(), Problem> {
     let expects = headers.get(EXPECT).map(|value| value.as_bytes());
     if expects.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(Problem::new(
@@ -126,18 +126,6 @@ impl FromRequest<Api> for Body {
         read_body(request, api, api.max_body_bytes())
             .await
             .map(Self)
-    }
-}
-
-/// A body within the limit for many events.
-#[derive(Debug)]
-pub struct BatchBody(pub Bytes);
-
-impl FromRequest<Api> for BatchBody {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        read_body(request, api, MAX_BATCH_BYTES).await.map(Self)
     }
 }
 

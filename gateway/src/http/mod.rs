@@ -18,6 +18,7 @@ pub mod input;
 pub mod jobs;
 pub mod keys;
 pub mod missed;
+pub mod ndjson;
 pub mod operating;
 pub mod page;
 pub mod plugin_run;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::subscription_form::FormRules;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId};
 use crate::domain::key::KeyHash;
@@ -87,6 +89,8 @@ pub struct ApiRules {
     pub targets: TargetRules,
     /// How browsers reach this gateway; without a slash at its end.
     pub public_url: Box<str>,
+    /// The longest attempt, whatever a subscription asks for.
+    pub max_timeout: Duration,
 }
 
 /// The state of all handlers. Cheap to clone.
@@ -129,6 +133,12 @@ impl Api {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
+    }
+
+    /// Cancelled when the gateway begins to stop.
+    #[must_use]
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.0.parts.stopping
     }
 
     #[must_use]
@@ -186,6 +196,13 @@ impl Api {
 
     fn targets(&self) -> &TargetRules {
         &self.0.parts.rules.targets
+    }
+
+    fn form_rules(&self) -> FormRules<'_> {
+        FormRules {
+            targets: self.targets(),
+            max_timeout: self.0.parts.rules.max_timeout,
+        }
     }
 
     /// Waits until a change has reached all live nodes, and says so.

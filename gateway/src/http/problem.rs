@@ -76,6 +76,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     checks: Vec<Check>,
+    line: Option<u64>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -98,6 +99,9 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     checks: Vec<Check>,
+    /// Of a stream of lines: the first that was not taken, counted from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
 }
 
 impl Problem {
@@ -116,6 +120,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             checks: Vec::new(),
+            line: None,
             header,
         }
     }
@@ -169,6 +174,31 @@ impl Problem {
         Self { checks, ..self }
     }
 
+    /// Of one line of a stream.
+    #[must_use]
+    pub(super) fn at_line(self, line: u64) -> Self {
+        Self {
+            line: Some(line),
+            detail: format!("line {line}: {}", self.detail),
+            ..self
+        }
+    }
+
+    /// As it is written where the answer has begun already.
+    #[must_use]
+    pub(super) fn into_body(self) -> ProblemBody {
+        let (slug, status, title) = self.kind.parts();
+        ProblemBody {
+            kind: format!("{BASE}{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+            checks: self.checks,
+            line: self.line,
+        }
+    }
+
     /// Of a fault of ours: logged here, once, and told to nobody.
     pub(super) fn fault(kind: Kind, fault: &(dyn std::error::Error + 'static)) -> Self {
         let chain: Vec<String> = std::iter::successors(Some(fault), |error| error.source())
@@ -181,20 +211,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (slug, status, title) = self.kind.parts();
-        let body = ProblemBody {
-            kind: format!("{BASE}{slug}"),
-            title,
-            status: status.as_u16(),
-            detail: self.detail,
-            errors: self.errors,
-            checks: self.checks,
-        };
+        let (_, status, _) = self.kind.parts();
+        let header = self.header.clone();
+        let body = self.into_body();
         let body = serde_json::to_vec(&body).expect("a problem is plain data");
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = header {
             headers.insert(name, value);
         }
         response
@@ -233,7 +257,7 @@ fn is_data(place: &Place) -> bool {
 impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         match error {
-            AcceptError::Flaw(flaw) => flaw.into(),
+            AcceptError::Flaw { flaw, .. } => flaw.into(),
             AcceptError::OtherTenant { .. } => Self::new(Kind::OtherTenant, error.to_string()),
             AcceptError::OtherBody { .. } => {
                 Self::new(Kind::IdempotencyMismatch, error.to_string())

@@ -3,6 +3,8 @@
 //! Every mistake is found before any is reported. What this version does not have yet is refused by
 //! name, so that nobody believes to have switched it on.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -16,7 +18,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
-use crate::domain::subscription::DeliveryPolicy;
 use crate::domain::target_url::{TargetRules, TargetUrl};
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
@@ -70,6 +71,14 @@ pub struct SubscriptionForm {
     expires_at: Option<Value>,
 }
 
+/// What a deployment allows.
+#[derive(Clone, Copy, Debug)]
+pub struct FormRules<'a> {
+    pub targets: &'a TargetRules,
+    /// The longest attempt.
+    pub max_timeout: Duration,
+}
+
 /// What a valid form says.
 #[derive(Debug)]
 pub struct Valid {
@@ -95,7 +104,11 @@ impl SubscriptionForm {
     ///
     /// # Errors
     /// 422 with every place that breaks a rule.
-    pub fn read(body: Value, filters: Option<&str>, rules: &TargetRules) -> Result<Valid, Problem> {
+    pub fn read(
+        body: Value,
+        filters: Option<&str>,
+        rules: &FormRules<'_>,
+    ) -> Result<Valid, Problem> {
         let mut check = Check::default();
         let form: Self = check.object("", body);
         let valid = form.valid(&mut check, filters, rules);
@@ -106,7 +119,7 @@ impl SubscriptionForm {
         }
     }
 
-    fn valid(self, check: &mut Check, filters: Option<&str>, rules: &TargetRules) -> Valid {
+    fn valid(self, check: &mut Check, filters: Option<&str>, rules: &FormRules<'_>) -> Valid {
         let description: String = check.value("/description", self.description);
         check.text("/description", &description);
         let labels: Vec<String> = check.value("/labels", self.labels);
@@ -121,13 +134,13 @@ impl SubscriptionForm {
             labels,
             event_types: check.event_types(self.event_types),
             filters: check.filters(filters),
-            target: check.target(self.target_url, rules),
+            target: check.target(self.target_url, rules.targets),
             plugins: check.plugins(self.plugins),
             policy: match self.delivery {
                 Some(delivery) => check
                     .object::<DeliveryForm>("/delivery", delivery)
-                    .valid(check),
-                None => DeliveryPolicy::default(),
+                    .valid(check, rules.max_timeout),
+                None => DeliveryForm::default().valid(check, rules.max_timeout),
             },
             verification: check.value("/verification", self.verification),
             expires_at: check.instant("/expires_at", self.expires_at),
@@ -215,8 +228,6 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn open() -> TargetRules {
@@ -228,7 +239,11 @@ mod tests {
 
     fn read(body: Value) -> Result<Valid, Problem> {
         let filters = body.get("filters").map(Value::to_string);
-        SubscriptionForm::read(body, filters.as_deref(), &open())
+        let rules = FormRules {
+            targets: &open(),
+            max_timeout: Duration::from_secs(10),
+        };
+        SubscriptionForm::read(body, filters.as_deref(), &rules)
     }
 
     #[test]
@@ -242,6 +257,8 @@ mod tests {
         });
         let valid = read(body).unwrap();
         assert_eq!(valid.wish.policy.timeout, Duration::from_secs(3));
+        let bare = read(with("labels", json!([]))).unwrap();
+        assert_eq!(bare.wish.policy.timeout, Duration::from_secs(10));
         assert_eq!(valid.wish.policy.headers, [("x-team".into(), "ops".into())]);
     }
 
@@ -294,6 +311,10 @@ mod tests {
             (
                 with("delivery", json!({"timeot": "1s"})),
                 "#/delivery/timeot",
+            ),
+            (
+                with("delivery", json!({"timeout": "11s"})),
+                "#/delivery/timeout",
             ),
             (
                 with("delivery", json!({"timeout": "1h"})),

@@ -65,7 +65,8 @@ pub struct DeliveryPolicyView {
     /// Null: the deployment's default.
     retry_schedule: Option<Vec<String>>,
     timeout: String,
-    max_in_flight: u16,
+    /// Null: the deployment's default.
+    max_in_flight: Option<u16>,
     rate_limit: Option<RateLimitView>,
     #[schema(value_type = std::collections::HashMap<String, String>)]
     headers: BTreeMap<Box<str>, Box<str>>,

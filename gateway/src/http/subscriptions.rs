@@ -50,7 +50,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ChangedView>), Problem> {
     let filters = filters_text(&body);
     let Valid { tenant, wish } =
-        SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
+        SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
     let tenant = owner(&api, &caller, tenant).await?;
     check_plugins(&api, tenant, &wish.plugins)?;
     check_expiry(&api, wish.expires_at)?;
@@ -282,7 +282,8 @@ async fn save(
     edit: Edit,
     (body, filters): (Value, Option<Box<str>>),
 ) -> Result<Json<ChangedView>, Problem> {
-    let Valid { tenant, wish } = SubscriptionForm::read(body, filters.as_deref(), api.targets())?;
+    let Valid { tenant, wish } =
+        SubscriptionForm::read(body, filters.as_deref(), &api.form_rules())?;
     let (id, owner) = (edit.record.id, edit.record.tenant.clone());
     if tenant.is_some_and(|tenant| tenant != owner.1) {
         return Err(Problem::fields(vec![FieldError {
@@ -473,6 +474,7 @@ pub(super) async fn send_alone(
         targets: vec![to],
         parked: Vec::new(),
         idempotency: None,
+        outbox: None,
     };
     let appended = api.log().append(vec![event]).await;
     let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;

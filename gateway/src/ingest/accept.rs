@@ -46,6 +46,8 @@ pub struct Sender {
     pub key: Option<IdempotencyKey>,
     /// W3C trace context of the request.
     pub trace: Trace,
+    /// How many events of the same request went before, in calls of their own.
+    pub events_before: usize,
 }
 
 /// An event that is stored.
@@ -58,10 +60,11 @@ pub struct Accepted {
 /// Why events were not accepted. Where it is about one of several, the index says which.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    #[error(transparent)]
-    Flaw(#[from] Flaw),
+    #[error("{flaw}")]
+    Flaw { index: usize, flaw: Flaw },
     #[error("this key is bound to the tenant {bound_to}; it cannot send for {named}")]
     OtherTenant {
+        index: usize,
         bound_to: TenantName,
         named: TenantName,
     },
@@ -79,6 +82,31 @@ pub enum AcceptError {
     Late(#[from] LogError),
     #[error("the configuration could not be read")]
     Store(#[from] StoreError),
+}
+
+impl AcceptError {
+    /// Which of the events it is about; none where it is about all of them.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Self::Flaw { index, .. }
+            | Self::OtherTenant { index, .. }
+            | Self::OtherBody { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// The same, with the index in the place of a flaw: for an array of events.
+    #[must_use]
+    pub fn in_array(self) -> Self {
+        match self {
+            Self::Flaw { index, flaw } => Self::Flaw {
+                index,
+                flaw: flaw.at_index(index),
+            },
+            other => other,
+        }
+    }
 }
 
 impl Ingest {
@@ -125,6 +153,7 @@ impl Ingest {
                     is_duplicate: true,
                 }),
                 Appended::OtherBody { id } => Err(AcceptError::OtherBody { index, known: id }),
+                Appended::NotTaken => unreachable!("no event of a request has a row of the outbox"),
             })
             .collect()
     }
@@ -138,9 +167,11 @@ impl Ingest {
         if incoming.event_type.starts_with(OWN_PREFIX) {
             let rule =
                 format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
-            return Err(Flaw::body("/type", Rule::Domain(rule)).into());
+            let flaw = Flaw::body("/type", Rule::Domain(rule));
+            return Err(AcceptError::Flaw { index, flaw });
         }
-        let tenant = self.tenant(sender, incoming.tenant.as_ref()).await?;
+        let tenant = self.tenant(sender, incoming.tenant.as_ref(), index).await?;
+        let index = sender.events_before + index;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
         let mut attributes = incoming.attributes;
         attributes.trace_parent.clone_from(&sender.trace.parent);
@@ -153,13 +184,14 @@ impl Ingest {
             targets: Vec::new(),
             parked: Vec::new(),
             idempotency,
+            outbox: None,
         };
         self.address(&mut event);
         Ok(event)
     }
 
     /// Fills in who gets the event, now or later.
-    fn address(&self, event: &mut NewEvent) {
+    pub(super) fn address(&self, event: &mut NewEvent) {
         let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
         for (subscription, state) in self.store.catalog().matching(event.tenant, &candidate) {
             match state {
@@ -194,6 +226,7 @@ impl Ingest {
             targets: Vec::new(),
             parked: Vec::new(),
             idempotency: None,
+            outbox: None,
         };
         self.address(&mut event);
         if event.targets.is_empty() && event.parked.is_empty() {
@@ -206,8 +239,16 @@ impl Ingest {
         }))
     }
 
-    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
-    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What a batch takes of the quotas of tenants that have one.
+    fn wanted(&self, batch: &[NewEvent]) -> Vec<Wanted> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for event in batch {
             let known = wanted
@@ -226,11 +267,28 @@ impl Ingest {
             }
         }
         wanted.retain(|wanted| !wanted.quota.is_unlimited());
+        wanted
+    }
+
+    fn nodes(&self) -> usize {
+        1 + self.log.beats().borrow().peers.len()
+    }
+
+    /// Counts what was committed elsewhere before anybody could refuse it.
+    pub(super) fn charge(&self, batch: &[NewEvent]) {
+        let wanted = self.wanted(batch);
+        if !wanted.is_empty() {
+            self.meters.charge(&wanted, self.nodes(), Instant::now());
+        }
+    }
+
+    /// Refuses what a tenant sends beyond its quota; a tenant without one costs a look-up.
+    fn meter(&self, batch: &[NewEvent]) -> Result<(), AcceptError> {
+        let wanted = self.wanted(batch);
         if wanted.is_empty() {
             return Ok(());
         }
-        let nodes = 1 + self.log.beats().borrow().peers.len();
-        let taken = self.meters.take(&wanted, nodes, Instant::now());
+        let taken = self.meters.take(&wanted, self.nodes(), Instant::now());
         taken.map_err(|refused| AcceptError::OverQuota {
             what: refused.what,
             limit: refused.limit,
@@ -242,17 +300,20 @@ impl Ingest {
         &self,
         sender: &Sender,
         in_event: Option<&TenantName>,
+        index: usize,
     ) -> Result<TenantId, AcceptError> {
         let named = match (in_event, sender.tenant.as_ref()) {
             (Some(one), Some(other)) if one != other => {
                 let rule = Rule::Domain(format!("is not the tenant of the request, {other}"));
-                return Err(Flaw::body("/tenant", rule).into());
+                let flaw = Flaw::body("/tenant", rule);
+                return Err(AcceptError::Flaw { index, flaw });
             }
             (in_event, in_request) => in_event.or(in_request),
         };
         match (&sender.caller.bound_to, named) {
             (Some((_, bound_to)), Some(named)) if bound_to != named => {
                 Err(AcceptError::OtherTenant {
+                    index,
                     bound_to: bound_to.clone(),
                     named: named.clone(),
                 })
@@ -264,7 +325,7 @@ impl Ingest {
     }
 
     /// The log's statement may have seen subscriptions that the catalog did not know yet.
-    async fn park_what_was_missed(
+    pub(super) async fn park_what_was_missed(
         &self,
         given: &[Given],
         appended: &[Appended],
@@ -298,7 +359,7 @@ impl Ingest {
 }
 
 /// What an event was matched by, and whom it was given to.
-struct Given {
+pub(super) struct Given {
     tenant: TenantId,
     event_type: Arc<str>,
     attributes: Attributes,
@@ -307,7 +368,7 @@ struct Given {
 }
 
 impl Given {
-    fn of(event: &NewEvent) -> Self {
+    pub(super) fn of(event: &NewEvent) -> Self {
         let parked = event.parked.iter().map(|(subscription, _)| *subscription);
         Self {
             tenant: event.tenant,

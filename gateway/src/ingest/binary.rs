@@ -56,7 +56,7 @@ pub fn expect_json(headers: &HeaderMap) -> Result<(), Flaw> {
         _ => Err(Flaw::header(
             CONTENT_TYPE_NAME,
             Rule::MediaType {
-                known: "application/json here, and POST /v1/events for CloudEvents",
+                known: "application/json or application/x-ndjson here, and POST /v1/events for CloudEvents",
             },
         )),
     }

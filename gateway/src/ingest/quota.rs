@@ -67,6 +67,19 @@ impl Meters {
     }
 }
 
+impl Meters {
+    /// Takes what cannot be refused any more: it is owed, and what comes by other ways waits for it.
+    pub(super) fn charge(&self, wanted: &[Wanted], nodes: usize, now: Instant) {
+        let mut meters = self.0.lock();
+        for part in wanted.iter().flat_map(|wanted| wanted.parts(nodes)) {
+            let full = || Allowance::full(part.per_second, now);
+            let allowance = meters.entry((part.tenant, part.what)).or_insert_with(full);
+            allowance.fill(part.per_second, now);
+            allowance.take(part.amount);
+        }
+    }
+}
+
 /// One limit of one tenant, as this node has to keep it.
 struct Part {
     tenant: TenantId,

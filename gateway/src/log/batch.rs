@@ -93,6 +93,9 @@ impl<'a> Batch<'a> {
                 if self.stored.contains(id) {
                     return Some(Appended::Stored { id: *id, config });
                 }
+                if event.outbox.is_some() {
+                    return Some(Appended::NotTaken);
+                }
                 let (id, body_hash) = self.holder(&key(event)?)?;
                 let same = event.idempotency?.body_hash == body_hash;
                 Some(if same {
@@ -136,6 +139,15 @@ pub(super) struct Columns<'a> {
     pub(super) targets: Vec<i32>,
     pub(super) parked: ParkedColumns,
     pub(super) keys: KeyColumns<'a>,
+    pub(super) outbox: OutboxColumns,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct OutboxColumns {
+    /// Rows that become events.
+    pub(super) rows: Vec<i64>,
+    /// The oldest configuration that one of them was matched with.
+    pub(super) matched_with: Option<ConfigVersion>,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +163,8 @@ pub(super) struct EventColumns<'a> {
     pub(super) targets_to: Vec<i32>,
     pub(super) parked_from: Vec<i32>,
     pub(super) parked_to: Vec<i32>,
+    /// Zero for an event that came another way.
+    pub(super) outbox_rows: Vec<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +210,14 @@ impl<'a> Columns<'a> {
             parked.reasons.push(reason.code());
         }
         events.parked_to.push(position(parked.subscriptions.len()));
+        events
+            .outbox_rows
+            .push(event.outbox.map_or(0, |outbox| outbox.row));
+        if let Some(outbox) = event.outbox {
+            self.outbox.rows.push(outbox.row);
+            let oldest = self.outbox.matched_with.unwrap_or(outbox.matched_with);
+            self.outbox.matched_with = Some(oldest.min(outbox.matched_with));
+        }
     }
 }
 
@@ -216,6 +238,7 @@ mod tests {
                 key_hash: [key; 32],
                 body_hash: [body; 32],
             }),
+            outbox: None,
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Beat {
     pub orphans: Vec<LaneId>,
     /// When the first parked row of this node's buckets is due.
     pub next_due_at: Option<Timestamp>,
+    /// The highest row of the outbox that was ever made, committed or not.
+    pub newest_outbox_row: i64,
 }
 
 /// Enters this process into the table of nodes.
@@ -142,6 +144,7 @@ impl Heart {
                 .filter_map(|lane| LaneId::try_from(lane).ok())
                 .collect();
             heard.next_due_at = row.next_due_at.map(Timestamp::from);
+            heard.newest_outbox_row = row.newest_outbox_row;
         });
         Ok(())
     }

@@ -26,6 +26,17 @@ pub struct NewEvent {
     /// Subscriptions that take it, but not now: parked in the same statement, until woken.
     pub parked: Vec<(SubscriptionId, ParkReason)>,
     pub idempotency: Option<Idempotency>,
+    /// The row that it leaves when it is stored, for an event that came by SQL.
+    pub outbox: Option<FromOutbox>,
+}
+
+/// A row of the outbox, which becomes an event in the statement that deletes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FromOutbox {
+    pub row: i64,
+    /// What its subscriptions were found with. Where the statement sees a newer one it leaves the
+    /// row alone, so that it is matched again.
+    pub matched_with: ConfigVersion,
 }
 
 /// What makes two requests the same one: SHA-256 of the key and of the body.
@@ -52,6 +63,8 @@ pub enum Appended {
     Duplicate { id: EventId },
     /// Its key is known, with another body.
     OtherBody { id: EventId },
+    /// Its row of the outbox is gone, or is to be matched again: look what is there.
+    NotTaken,
 }
 
 /// An event read back, with the subscriptions for which it has no outcome yet.

@@ -186,6 +186,9 @@ impl EventLog for PgLane {
             &columns.keys.key_hashes as _,
             &columns.keys.body_hashes as _,
             &columns.keys.events,
+            &columns.outbox.rows,
+            &columns.events.outbox_rows,
+            columns.outbox.matched_with.map_or(0, ConfigVersion::get),
         );
         let rows = in_time(query.fetch_all(self.session.connection())).await?;
         let config = ConfigVersion::new(rows.first().map_or(0, |row| row.config));

@@ -41,6 +41,7 @@ mod firing;
 mod lane;
 mod lease;
 mod loader;
+mod outbox;
 mod outcomes;
 mod outstanding;
 mod parked;
@@ -72,8 +73,9 @@ pub use beat::{Beat, join};
 pub use deliveries::Retried;
 pub use erase::erase;
 pub use error::{AppendError, CancelError, LogError};
-pub use event_log::{Appended, EventLog, Idempotency, NewEvent, Unfinished};
+pub use event_log::{Appended, EventLog, FromOutbox, Idempotency, NewEvent, Unfinished};
 pub use lease::{Lease, Pulse};
+pub use outbox::{Ear, Outbox, OutboxAt, OutboxRow, Waiting};
 
 use context::{Context, Locks, Shared, Stop};
 use queue::Queue;

@@ -78,6 +78,11 @@ impl Sessions {
         Self { options, clock }
     }
 
+    /// Where they lead, and how.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     pub(super) async fn open(&self) -> Result<Session, LogError> {
         let connecting = PgConnection::connect_with(&self.options);
         let connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting)

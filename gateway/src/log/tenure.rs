@@ -140,7 +140,9 @@ impl Tenure {
             let answer: Vec<Appended> = results.by_ref().take(request.events.len()).collect();
             for (event, appended) in request.events.into_iter().zip(&answer) {
                 let Appended::Stored { id, .. } = *appended else {
-                    metrics.events_duplicate.inc();
+                    if *appended != Appended::NotTaken {
+                        metrics.events_duplicate.inc();
+                    }
                     continue;
                 };
                 metrics.events_accepted.inc();

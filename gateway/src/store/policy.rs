@@ -40,7 +40,7 @@ pub(super) fn to_stored(policy: &DeliveryPolicy) -> String {
             .as_ref()
             .map(|schedule| schedule.waits().iter().copied().map(ms).collect()),
         timeout_ms: Some(ms(policy.timeout)),
-        max_in_flight: Some(policy.max_in_flight),
+        max_in_flight: policy.max_in_flight,
         rate_limit: policy.rate_limit.map(|limit| (ms(limit.per), limit.max)),
         headers: policy.headers.clone(),
     };
@@ -63,7 +63,7 @@ pub(super) fn from_stored(text: &str) -> Result<DeliveryPolicy, String> {
         timeout: stored
             .timeout_ms
             .map_or(defaults.timeout, Duration::from_millis),
-        max_in_flight: stored.max_in_flight.unwrap_or(defaults.max_in_flight),
+        max_in_flight: stored.max_in_flight,
         rate_limit: stored.rate_limit.map(|(per_ms, max)| RateLimit {
             per: Duration::from_millis(per_ms),
             max,
@@ -84,7 +84,7 @@ mod tests {
             hook_signature: true,
             retry_schedule: Some(RetrySchedule::new(vec![Duration::from_secs(5)]).unwrap()),
             timeout: Duration::from_secs(3),
-            max_in_flight: 4,
+            max_in_flight: Some(4),
             rate_limit: Some(RateLimit {
                 per: Duration::from_secs(2),
                 max: NonZeroU32::new(7).unwrap(),

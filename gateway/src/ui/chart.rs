@@ -3,10 +3,10 @@
 
 use maud::{Markup, html};
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 170.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 180.0;
 /// Room for the figures of the scale, and for the times below.
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 52.0;
 const BELOW: f64 = 20.0;
 const ABOVE: f64 = 8.0;
 
@@ -99,7 +99,7 @@ impl Chart<'_> {
                 }
                 (drawn)
                 @for ((anchor, x), time) in ends.iter().zip(&self.times) {
-                    text.scale x=(short(*x)) y=(HEIGHT - 5.0) text-anchor=(anchor) { (time) }
+                    text.scale x=(short(*x)) y=(HEIGHT - 4.0) text-anchor=(anchor) { (time) }
                 }
             }
         }

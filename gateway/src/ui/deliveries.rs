@@ -179,7 +179,7 @@ fn rows(visitor: &Visitor, list: &List<Delivery>, asked: &Asked) -> Markup {
             }
         }
     };
-    let mut columns = vec!["State", "Type", "Subscription", "Why", "Ended or due"];
+    let mut columns = vec!["State", "Type", "Subscription", "~Why", "~Ended or due"];
     if visitor.sees_all_tenants() {
         columns.insert(2, "Tenant");
     }

@@ -143,9 +143,9 @@ fn rows(visitor: &Visitor, list: &List<Event>) -> Markup {
         }
     };
     let columns: &[&str] = if all {
-        &["Received", "Type", "Tenant", "Subject", "Size", "Id"]
+        &["Received", "Type", "Tenant", "~Subject", "~#Size", "~Id"]
     } else {
-        &["Received", "Type", "Subject", "Size", "Id"]
+        &["Received", "Type", "~Subject", "~#Size", "~Id"]
     };
     table("Events", columns, &rows)
 }

@@ -44,7 +44,7 @@ pub async fn list(
             }
         }
     };
-    let mut columns = vec!["State", "Kind", "Done", "Made", "Ended"];
+    let mut columns = vec!["State", "Kind", "#Done", "Made", "~Ended"];
     if visitor.sees_all_tenants() {
         columns.insert(2, "Tenant");
     }
@@ -115,8 +115,8 @@ fn report(result: &Value) -> Markup {
             div.card { dt { "Compared" } dd { (text::count(number("compared"))) } }
             div.card { dt { "Equal" } dd { (text::count(number("equal"))) } }
             div.card { dt { "Changed" } dd.alarm[number("changed") > 0] { (text::count(number("changed"))) }
-                p { (result["changed_percent"].to_string()) " %" } }
-            div.card { dt { "Written otherwise" } dd { (text::count(number("respelled"))) } p { "the same JSON" } }
+                dd.note { (result["changed_percent"].to_string()) " %" } }
+            div.card { dt { "Written otherwise" } dd { (text::count(number("respelled"))) } dd.note { "the same JSON" } }
         }
         @if let Some(transitions) = result["transitions"].as_object() {
             ul.counts { @for (way, count) in transitions { li { code { (way) } " " (text::count(count.as_u64().unwrap_or(0))) } } }

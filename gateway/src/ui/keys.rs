@@ -57,7 +57,7 @@ async fn page(visitor: &Visitor, after: &str, news: &Markup) -> Result<Page, Ref
         (news)
         @if list.data.is_empty() {
             (nothing("There is no key beside the first one.", &html! {}))
-        } @else { (table("Keys", &["Id", "Role", "Tenant", "What for", "Made", "Revoke"], &rows)) }
+        } @else { (table("Keys", &["Id", "Role", "Tenant", "What for", "~Made", "Revoke"], &rows)) }
         (pager(Place::of(&["ui", "keys"]), list.next.as_deref(), after.is_empty()))
         section.card {
             h2 { "New key" }

@@ -40,9 +40,9 @@ pub async fn show(visitor: Visitor, State(_): State<Ui>) -> Result<Page, Refusal
         "Node",
         "Address",
         "Last beat",
-        "Configuration",
-        "Events, last hour",
-        "Attempts, last hour",
+        "#Configuration",
+        "#Events, last hour",
+        "#Attempts, last hour",
     ];
     let content = html! {
         (heading("Nodes", &html! {}))

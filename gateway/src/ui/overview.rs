@@ -55,10 +55,13 @@ pub async fn region(visitor: &Visitor, tenant: &str) -> Result<Markup, Refusal> 
         (tiles(&seen, &slots))
         section.charts {
             figure.card {
-                figcaption { h2 { "Events and attempts a minute" }
-                    p.legend { span.key.events { "events" } span.key.good { "accepted" }
-                        span.key.bad { "failed" } span.key.ended { "ended otherwise" } } }
+                figcaption { h2 { "Events a minute" } }
                 (slots.events())
+            }
+            figure.card {
+                figcaption { h2 { "Attempts a minute" }
+                    p.legend { span.key.good { "accepted" }
+                        span.key.bad { "failed" } span.key.ended { "ended otherwise" } } }
                 (slots.attempts())
             }
             figure.card {
@@ -81,16 +84,16 @@ fn tiles(seen: &Timeline, slots: &Slots) -> Markup {
     html! {
         dl.tiles {
             div.card { dt { "Events, last hour" } dd { (text::count(seen.total.events)) }
-                p { (rate(last.events)) } }
+                dd.note { (rate(last.events)) } }
             div.card { dt { "Accepted" } dd { (text::count(seen.total.accepted)) }
-                p { (rate(last.accepted)) } }
+                dd.note { (rate(last.accepted)) } }
             div.card { dt { "Failed attempts" } dd.alarm[seen.total.failed > 0] { (text::count(seen.total.failed)) }
-                p { (format!("{:.1} % of attempts", share(seen.total.failed))) } }
+                dd.note { (format!("{:.1} % of attempts", share(seen.total.failed))) } }
             div.card { dt { "Half took at most" } dd { (span(seen.p50_ms)) }
-                p { "99 of 100: " (span(seen.p99_ms)) } }
+                dd.note { "99 of 100: " (span(seen.p99_ms)) } }
             div.card { dt { "Due longest" } dd.alarm[seen.oldest_due_seconds.is_some_and(|age| age > 60)] {
                     (seen.oldest_due_seconds.map_or_else(|| "nothing".to_owned(), text::seconds)) }
-                p { "of what waits to be sent" } }
+                dd.note { "of what waits to be sent" } }
         }
     }
 }
@@ -117,11 +120,11 @@ fn by_tenant(seen: &Timeline) -> Markup {
                     }
                 }
                 (counts(&part.seen))
-                td.number { (part.oldest_due_seconds.map_or_else(|| "–".to_owned(), text::seconds)) }
+                td.number.wide { (part.oldest_due_seconds.map_or_else(|| "–".to_owned(), text::seconds)) }
             }
         }
     };
-    let columns = ["Tenant", "Events", "Accepted", "Failed", "Due longest"];
+    let columns = ["Tenant", "#Events", "#Accepted", "#Failed", "~#Due longest"];
     table("By tenant", &columns, &rows)
 }
 
@@ -131,7 +134,11 @@ fn by_node(seen: &Timeline) -> Markup {
             tr { th scope="row" { "node " (part.node) } (counts(&part.seen)) }
         }
     };
-    table("By node", &["Node", "Events", "Accepted", "Failed"], &rows)
+    table(
+        "By node",
+        &["Node", "#Events", "#Accepted", "#Failed"],
+        &rows,
+    )
 }
 
 fn counts(seen: &Seen) -> Markup {

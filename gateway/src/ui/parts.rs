@@ -52,16 +52,29 @@ pub fn nothing(what: &str, help: &Markup) -> Markup {
     html! { div.nothing { p { strong { (what) } } (help) } }
 }
 
-/// A table that can be moved sideways where the page is narrow.
+/// A table that can be moved sideways where the page is narrow. A column's `~` in front leaves it
+/// out at a phone's width, a `#` (after it) says that it holds numbers.
 pub fn table(label: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(label) tabindex="0" {
             table {
-                thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                thead { tr { @for column in columns { (column_head(column)) } } }
                 tbody { (rows) }
             }
         }
     }
+}
+
+fn column_head(column: &str) -> Markup {
+    let (name, is_wide) = match column.strip_prefix('~') {
+        Some(name) => (name, true),
+        None => (column, false),
+    };
+    let (name, is_number) = match name.strip_prefix('#') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    html! { th.wide[is_wide].number[is_number] scope="col" { (name) } }
 }
 
 /// Names with their values.

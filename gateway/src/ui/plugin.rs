@@ -143,14 +143,14 @@ fn versions(visitor: &Visitor, plugin: &Plugin) -> Markup {
     let mut columns = vec![
         "Version",
         "Share",
-        "Does",
-        "Size",
-        "Stored",
-        "Digest",
-        "Calls",
-        "Median",
-        "99 of 100",
-        "Memory",
+        "~Does",
+        "~#Size",
+        "~Stored",
+        "~Digest",
+        "#Calls",
+        "~#Median",
+        "~#99 of 100",
+        "~#Memory",
     ];
     if can_switch {
         columns.push("Switch");

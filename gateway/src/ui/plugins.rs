@@ -87,11 +87,11 @@ fn rows(list: &List<Plugin>, asked: &Asked) -> Markup {
     let columns = [
         "Name",
         "Serves",
-        "Whose",
-        "Calls",
-        "Failed",
-        "Median",
-        "99 of 100",
+        "~Whose",
+        "#Calls",
+        "#Failed",
+        "~#Median",
+        "~#99 of 100",
     ];
     html! {
         (table("Plugins", &columns, &rows))

@@ -32,7 +32,7 @@ pub async fn show(visitor: Visitor, State(ui): State<Ui>) -> Result<Page, Refusa
     let content = html! {
         (heading("Settings in force", &html! {}))
         p.help { "Set by file, environment or flags, and read when the gateway starts. They are those of this node." }
-        (table("Settings", &["Setting", "Value", "Set by", "What for"], &rows))
+        (table("Settings", &["Setting", "Value", "Set by", "~What for"], &rows))
     };
     Ok(visitor.page(Part::Settings, "Settings in force", &content))
 }

@@ -130,7 +130,7 @@ fn missing(visitor: &Visitor, one: &Subscription, missed: &List<Missed>) -> Mark
                     }
                 }
             }
-            (table("Missed events", &["Received", "Type", "Event"], &rows))
+            (table("Missed events", &["Received", "Type", "~Event"], &rows))
             @if missed.next.is_some() { p.help { "There are more than these." } }
         }
     }
@@ -150,7 +150,7 @@ fn deliveries(one: &Subscription, last: &List<Delivery>) -> Markup {
     };
     html! {
         @if last.data.is_empty() { p.quiet { "None within the last 24 hours." } }
-        @else { (table("Last deliveries", &["State", "Type", "Ended or due", "Why"], &rows)) }
+        @else { (table("Last deliveries", &["State", "Type", "Ended or due", "~Why"], &rows)) }
         p { a href=(all.as_str()) { "All deliveries" } " · "
             a href=(all.clone().with("state", "dead").as_str()) { "dead ones" } }
     }

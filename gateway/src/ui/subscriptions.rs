@@ -97,7 +97,7 @@ fn rows(visitor: &Visitor, list: &List<Subscription>) -> Markup {
             }
         }
     };
-    let mut columns = vec!["State", "Name", "Types", "Target", "Plugins", "Id"];
+    let mut columns = vec!["State", "Name", "Types", "~Target", "~Plugins", "~Id"];
     if all {
         columns.insert(2, "Tenant");
     }

@@ -41,7 +41,13 @@ async fn page(visitor: &Visitor, after: &str, news: &Markup) -> Result<Page, Ref
             }
         }
     };
-    let columns = ["Name", "Events a second", "Bytes a second", "Since", "Look"];
+    let columns = [
+        "Name",
+        "#Events a second",
+        "#Bytes a second",
+        "~Since",
+        "Look",
+    ];
     let content = html! {
         (heading("Tenants", &html! {}))
         (news)

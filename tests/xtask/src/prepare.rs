@@ -140,6 +140,14 @@ impl Server {
         )
     }
 
+    fn psql(&self) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-X", "-q", "-U", "hookgate", "-d", "postgres"])
+            .args(["-v", "ON_ERROR_STOP=1", "-h"])
+            .arg(&self.socket);
+        psql
+    }
+
     /// In the order of their names, each in one transaction, as the gateway does it.
     fn migrate(&self, dir: &Path) -> Result<(), Failed> {
         let entries = fs::read_dir(dir).map_err(failed(dir))?;
@@ -148,20 +156,10 @@ impl Server {
             .collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
         files.sort();
+        // Named like the role, so that it comes first in everybody's search path.
+        run(self.psql().args(["-c", "create schema hookgate"]))?;
         for file in files {
-            let mut psql = Command::new(self.bin.join("psql"));
-            psql.args([
-                "-X",
-                "-q",
-                "-U",
-                "hookgate",
-                "-d",
-                "postgres",
-                "-v",
-                "ON_ERROR_STOP=1",
-            ])
-            .arg("-h")
-            .arg(&self.socket);
+            let mut psql = self.psql();
             let text = fs::read_to_string(&file).map_err(failed(&file))?;
             if !text.starts_with("-- no-transaction") {
                 psql.arg("--single-transaction");
