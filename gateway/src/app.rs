@@ -148,8 +148,7 @@ impl Gateway {
         let drain = Drain::own(api.ingest(), core.metrics.clone());
         shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
-        let router = dashboard::beside(router, &core, (&keys.admin, site));
-        lives::pulse((&core.store, node), &core.metrics, &shutdown);
+        let router = dashboard::beside(router, (&core, node), (&keys.admin, site));
         let ending = http::server::Ending::of(&shutdown);
         let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);

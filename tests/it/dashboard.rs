@@ -124,12 +124,11 @@ fn forms() -> Vec<String> {
             continue;
         }
         let place = route.trim_start_matches("&format!(");
-        let place = if let Some(rest) = place.strip_prefix("one,") {
-            drop(rest);
+        // One that is named elsewhere has no form.
+        if place.starts_with("one,") {
             continue;
-        } else {
-            place.split('"').nth(1).unwrap().to_owned()
-        };
+        }
+        let place = place.split('"').nth(1).unwrap().to_owned();
         let base = if text[..text.find(route).unwrap()].contains("/ui/plugins/{name}\"") {
             "/ui/plugins/skinny"
         } else {

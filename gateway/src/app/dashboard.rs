@@ -2,12 +2,18 @@
 
 use axum::Router;
 
-use super::Core;
+use super::{Core, lives};
 use crate::config::Secret;
+use crate::domain::ids::NodeId;
 use crate::ui::{self, UiParts};
 
-/// Both under one address. `site` is how browsers reach it.
-pub(super) fn beside(api: Router, core: &Core<'_>, (admin_key, site): (&Secret, &str)) -> Router {
+/// Both under one address, and the pulse that the charts read. `site` is how browsers reach it.
+pub(super) fn beside(
+    api: Router,
+    (core, node): (&Core<'_>, NodeId),
+    (admin_key, site): (&Secret, &str),
+) -> Router {
+    lives::pulse((&core.store, node), &core.metrics, &core.shutdown);
     let dashboard = ui::router(UiParts {
         api: api.clone(),
         store: core.store.clone(),
