@@ -75,7 +75,7 @@ pub async fn check(
 ) -> Result<StatusCode, Problem> {
     let filters = filters_text(&body);
     let Valid { tenant, wish } =
-        SubscriptionForm::read(body.value, filters.as_deref(), api.targets())?;
+        SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
     let of = match scope_of_form(&caller, tenant.as_ref())? {
         Some(of) => Some(of),
         None => api
