@@ -5,6 +5,7 @@
 //! an event.
 
 mod adapters;
+mod dashboard;
 mod lives;
 mod randomness;
 mod stop;
@@ -133,7 +134,7 @@ impl Gateway {
         let notices = lives::notices(&core.store, &log, &shutdown);
         let plugins = core.plugins(&log, notices.clone()).await?;
         let origin = Origin::new(public_url.clone());
-        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url.clone(), settings.retention.events);
         let pipeline = plugins.pipeline(claims.clone());
         let told = Told {
             notices,
@@ -145,10 +146,12 @@ impl Gateway {
         shutdown.spawn("expiry", expiring);
 
         core.jobs(&plugins, &claims, node);
-        let api = core.api(&log, &plugins, claims, &keys.admin);
+        let site = public_url.as_str().trim_end_matches('/');
+        let api = core.api(&log, &plugins, claims, (&keys.admin, site));
         let drain = Drain::own(api.ingest(), core.metrics.clone());
         shutdown.spawn("outbox", drain.run(shutdown.soft()));
         let router = http::router::router(api, http::plugins::routes());
+        let router = dashboard::beside(router, (&core, node), (&keys.admin, site));
         let ending = http::server::Ending::of(&shutdown);
         let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
@@ -272,7 +275,13 @@ impl Core<'_> {
         Ok(plugins)
     }
 
-    fn api(&self, log: &Log, plugins: &Plugins, claims: ClaimSigner, admin_key: &Secret) -> Api {
+    fn api(
+        &self,
+        log: &Log,
+        plugins: &Plugins,
+        claims: ClaimSigner,
+        (admin_key, site): (&Secret, &str),
+    ) -> Api {
         Api::new(ApiParts {
             store: self.store.clone(),
             log: log.clone(),
@@ -284,6 +293,7 @@ impl Core<'_> {
                 max_body_bytes: self.settings.server.max_body_bytes,
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
+                public_url: site.into(),
                 max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),

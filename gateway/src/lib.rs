@@ -15,3 +15,4 @@ pub mod log;
 pub mod plugin;
 pub mod store;
 pub mod telemetry;
+pub mod ui;

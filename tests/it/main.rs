@@ -13,6 +13,8 @@ mod chaos;
 mod cloudevents;
 mod conformance;
 mod crash;
+mod dashboard;
+mod dashboard_browser;
 mod drain;
 mod embedded;
 mod erasure;

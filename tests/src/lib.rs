@@ -7,9 +7,11 @@
 pub mod account;
 pub mod api;
 pub mod bench;
+pub mod browser;
 pub mod chaos;
 pub mod cli;
 pub mod component;
+pub mod dashboard;
 pub mod event;
 pub mod gateway;
 pub mod load;

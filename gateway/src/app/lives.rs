@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::delivery::handshake::Verdict;
 use crate::delivery::{Conclude, Disable, Notify};
-use crate::domain::ids::SubscriptionId;
+use crate::domain::ids::{NodeId, SubscriptionId};
 use crate::domain::notice::Notice;
 use crate::domain::subscription::State;
 use crate::ingest::accept::Ingest;
@@ -23,6 +23,42 @@ use crate::lifecycle::Shutdown;
 use crate::log::Log;
 use crate::log::work::ParkReason;
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// How often a node writes down what it saw.
+const PULSE_EVERY: Duration = Duration::from_secs(2);
+/// And how often it throws away what is old.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Writes down what this node saw, for charts; a node that saw nothing writes nothing.
+pub(super) fn pulse((store, node): (&Store, NodeId), metrics: &Metrics, shutdown: &Shutdown) {
+    let whose = (store.clone(), node);
+    shutdown.spawn("pulse", beat(whose, metrics.clone(), shutdown.soft()));
+}
+
+async fn beat((store, node): (Store, NodeId), metrics: Metrics, stop: CancellationToken) {
+    let mut forgot_at = Instant::now();
+    let mut is_running = true;
+    while is_running {
+        is_running = stop
+            .run_until_cancelled(tokio::time::sleep(PULSE_EVERY))
+            .await
+            .is_some();
+        let seen = metrics.pulse.take();
+        if seen.is_empty() {
+            continue;
+        }
+        if let Err(error) = store.add_pulse(node, &seen).await {
+            debug!(%error, "what was seen could not be written down");
+        }
+        if forgot_at.elapsed() >= FORGET_EVERY {
+            forgot_at = Instant::now();
+            if let Err(error) = store.forget_pulse().await {
+                debug!(%error, "what is old could not be thrown away");
+            }
+        }
+    }
+}
 
 /// The one way in which the gateway tells of itself.
 pub(super) fn notices(store: &Store, log: &Log, shutdown: &Shutdown) -> Notices {

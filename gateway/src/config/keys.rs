@@ -93,6 +93,9 @@ pub(super) const KEYS: &[Key] = &[
     key("plugins.folder", "HOOKGATE_PLUGINS", "plugins", "Folder watched for plugins; `plugins` in the data folder where not given"),
     key("plugins.threads", "HOOKGATE_PLUGIN_THREADS", "plugin-threads", "Threads that run plugins; one per core where not given"),
     key("retention.events", "HOOKGATE_RETENTION", "retention", "How long events and attempts are kept").with("7d"),
+    key("ui.name", "HOOKGATE_UI_NAME", "ui-name", "What the dashboard calls itself").with("Hookgate"),
+    key("ui.logo", "HOOKGATE_UI_LOGO", "ui-logo", "File of the dashboard's logo: .svg, .png or .webp, at most 256 KiB"),
+    key("ui.theme", "HOOKGATE_UI_THEME", "ui-theme", "Variables of the dashboard's style, as in accent=#0a7d5a,accent-dark=#4cc79c,radius=4px"),
     key("log.filter", "HOOKGATE_LOG", "log", "What is logged, as in info or hookgate=debug,sqlx=warn").with("info"),
     key("log.format", "HOOKGATE_LOG_FORMAT", "log-format", "text or json").with("text"),
 ];

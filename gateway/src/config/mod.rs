@@ -14,6 +14,7 @@ mod print;
 mod reader;
 mod secret;
 mod sections;
+mod theme;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,12 +24,13 @@ pub use self::egress::EgressProxy;
 pub use self::flags::Flags;
 pub use self::keyfile::{Kept, KeyFile, KeyFileError};
 pub use self::layers::Source;
-pub use self::print::{Effective, commented};
+pub use self::print::{Effective, InForce, commented};
 pub use self::secret::{InvalidMasterKey, MasterKey, Secret};
 pub use self::sections::{
     AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, PluginConfig, ProcessConfig,
-    RetentionConfig, ServerConfig,
+    RetentionConfig, ServerConfig, UiConfig,
 };
+pub use self::theme::{Logo, Theme};
 
 /// The environment's variables, read once by the program and handed down.
 #[derive(Clone, Default)]
@@ -73,6 +75,9 @@ pub struct Settings {
     pub delivery: DeliveryConfig,
     pub plugins: PluginConfig,
     pub retention: RetentionConfig,
+    pub ui: UiConfig,
+    /// The same as a listing with sources; secrets are named in it, never shown.
+    pub in_force: Effective,
 }
 
 impl Settings {
@@ -88,7 +93,14 @@ impl Settings {
         let values = layers::collect(flags, environment, &mut mistakes);
         let settings = sections::read(&mut reader::Reader::new(&values, &mut mistakes));
         match settings {
-            Some(settings) if mistakes.is_empty() => Ok((settings, Effective::new(values))),
+            Some(settings) if mistakes.is_empty() => {
+                let in_force = Effective::new(values);
+                let settings = Self {
+                    in_force: in_force.clone(),
+                    ..settings
+                };
+                Ok((settings, in_force))
+            }
             _ => Err(ConfigError { mistakes }),
         }
     }

@@ -6,8 +6,22 @@ use super::keys::{KEYS, Kind};
 use super::layers::Values;
 
 /// What `serve --print-config` prints. Secrets are named, never shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Effective(Values);
+
+/// One setting as it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// Its key in the file.
+    pub name: &'static str,
+    pub variable: &'static str,
+    pub help: &'static str,
+    /// None where it is not set, or a secret.
+    pub value: Option<String>,
+    pub is_secret: bool,
+    /// Where it was set; none where it was not.
+    pub source: Option<String>,
+}
 
 impl Effective {
     pub(super) fn new(values: Values) -> Self {
@@ -25,6 +39,24 @@ impl Effective {
                 })
                 .collect(),
         )
+    }
+
+    /// Every setting there is, in the order of the file.
+    #[must_use]
+    pub fn all(&self) -> Vec<InForce> {
+        let of = |key: &'static super::keys::Key| {
+            let value = self.0.get(key.name);
+            let is_secret = key.kind == Kind::Secret;
+            InForce {
+                name: key.name,
+                variable: key.variable,
+                help: key.help,
+                value: value.filter(|_| !is_secret).map(|value| value.text.clone()),
+                is_secret,
+                source: value.map(|value| value.source.to_string()),
+            }
+        };
+        KEYS.iter().map(of).collect()
     }
 }
 

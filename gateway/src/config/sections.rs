@@ -9,8 +9,10 @@ use url::Url;
 
 use super::Settings;
 use super::egress::EgressProxy;
+use super::print::Effective;
 use super::reader::{Reader, bytes, count, duration, list, parsed, truth};
 use super::secret::{MasterKey, Secret};
+use super::theme::{Logo, Theme};
 use crate::domain::duration::parse_duration;
 use crate::domain::retry::RetrySchedule;
 use crate::domain::target_url::TargetRules;
@@ -131,6 +133,14 @@ pub struct RetentionConfig {
     pub events: Duration,
 }
 
+/// How the dashboard looks. Section `[ui]`.
+#[derive(Clone, Debug)]
+pub struct UiConfig {
+    pub name: String,
+    pub logo: Option<Logo>,
+    pub theme: Theme,
+}
+
 /// Reads all sections before it gives up on any, so that all mistakes are found.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
     let process = process(reader);
@@ -141,6 +151,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
     let threads = reader.optional("plugins.threads", count(1024));
     let folder = reader.optional("plugins.folder", |text| Ok(PathBuf::from(text)));
     let retention = reader.required("retention.events", duration(DAY, DAY * 3650));
+    let ui = ui(reader);
 
     if let (Some(database), Some(access)) = (&database, &access)
         && database.url.is_some()
@@ -161,6 +172,26 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
         delivery: delivery?,
         plugins,
         retention: RetentionConfig { events: retention? },
+        ui: ui?,
+        in_force: Effective::default(),
+    })
+}
+
+fn ui(reader: &mut Reader<'_>) -> Option<UiConfig> {
+    let name = reader.required("ui.name", |text| {
+        let is_name = (1..=40).contains(&text.chars().count()) && !text.contains(char::is_control);
+        if is_name {
+            Ok(text.to_owned())
+        } else {
+            Err("must have 1 to 40 characters".to_owned())
+        }
+    });
+    let logo = reader.optional("ui.logo", Logo::read);
+    let theme = reader.optional("ui.theme", Theme::parse);
+    Some(UiConfig {
+        name: name?,
+        logo: logo?,
+        theme: theme?.unwrap_or_default(),
     })
 }
 

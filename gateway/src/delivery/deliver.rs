@@ -327,6 +327,9 @@ impl Context {
             outcome: attempt.outcome,
         };
         self.metrics.deliveries.get_or_create(&label).inc();
+        let tenant = work.event.tenant;
+        let pulse = &self.metrics.pulse;
+        pulse.attempt(tenant, attempt.outcome, attempt.duration);
         debug!(
             delivery.id = %work.ticket.delivery(),
             attempt.number = attempt.number.get(),

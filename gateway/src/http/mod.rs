@@ -24,13 +24,16 @@ pub mod missed;
 pub mod ndjson;
 pub mod operating;
 pub mod page;
+mod past;
 pub mod plugin_run;
 pub mod plugin_run_view;
 pub mod plugin_seen_view;
 pub mod plugin_view;
 pub mod plugins;
+pub mod portal;
 pub mod problem;
 pub mod queueing_form;
+pub mod retrace;
 pub mod router;
 pub mod samples;
 pub mod server;
@@ -42,6 +45,7 @@ pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;
 pub mod tenants;
+pub mod timeline;
 pub mod verify;
 
 use std::sync::Arc;
@@ -98,6 +102,8 @@ pub struct ApiRules {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub targets: TargetRules,
+    /// How browsers reach this gateway; without a slash at its end.
+    pub public_url: Box<str>,
     /// The longest attempt, whatever a subscription asks for.
     pub max_timeout: Duration,
 }
@@ -200,6 +206,10 @@ impl Api {
 
     fn admin_key(&self) -> Option<&KeyHash> {
         self.0.parts.rules.admin_key.as_ref()
+    }
+
+    fn public_url(&self) -> &str {
+        &self.0.parts.rules.public_url
     }
 
     fn max_body_bytes(&self) -> usize {

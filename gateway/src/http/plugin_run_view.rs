@@ -155,7 +155,7 @@ impl DryRunView {
 }
 
 /// Text, or base64 where it is none.
-fn shown(data: &[u8]) -> (Option<String>, Option<String>) {
+pub(super) fn shown(data: &[u8]) -> (Option<String>, Option<String>) {
     match std::str::from_utf8(data) {
         Ok(text) => (Some(text.to_owned()), None),
         Err(_) => (None, Some(STANDARD.encode(data))),

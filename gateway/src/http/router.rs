@@ -59,6 +59,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::delete
         ))
         .routes(routes!(explain::explain))
+        .routes(routes!(subscriptions::check))
         .routes(routes!(confirm::confirm, confirm::confirm_by_get))
         .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
@@ -86,6 +87,9 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::verify::routes())
         .merge(super::sources::routes())
         .merge(super::inbound::routes())
+        .merge(super::retrace::routes())
+        .merge(super::timeline::routes())
+        .merge(super::portal::routes())
         .merge(more)
 }
 

@@ -32,6 +32,7 @@ use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
+use crate::store::catalog::Catalog;
 use crate::store::subscriptions::Wish;
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
@@ -64,6 +65,32 @@ pub async fn create(
         confirm::ask(&api, tenant, created.id).await?;
     }
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Say whether a subscription could be made like this; nothing is made.
+#[utoipa::path(post, path = "/v1/subscriptions/check", tag = "subscriptions",
+    request_body = SubscriptionForm,
+    responses((status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn check(
+    Subscriber(caller): Subscriber,
+    Shared(api): Shared<Api>,
+    body: JsonText,
+) -> Result<StatusCode, Problem> {
+    let filters = filters_text(&body);
+    let Valid { tenant, wish } =
+        SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
+    let of = match scope_of_form(&caller, tenant.as_ref())? {
+        Some(of) => Some(of),
+        None => api
+            .store()
+            .catalog()
+            .tenant_id(&tenant.unwrap_or_else(TenantName::unnamed)),
+    };
+    // A tenant that is not there yet has the shared plugins.
+    check_plugins(&api, of.unwrap_or(Catalog::SHARED), &wish.plugins)?;
+    check_expiry(&api, wish.expires_at)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whose the new thing is: the caller's tenant, or the one that is named, or `default`.

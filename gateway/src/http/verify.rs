@@ -16,9 +16,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{Reader, bound};
+use super::caller::Reader;
 use super::input::{Asked, Id};
-use super::problem::{Kind, Problem, ProblemBody};
+use super::past::{Past, conflict};
+use super::problem::{Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
@@ -26,9 +27,8 @@ use crate::domain::key::Caller;
 use crate::domain::parcel::{Item, Parcel};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
 use crate::domain::prepared::PipelineResult;
-use crate::domain::queueing::Grouping;
 use crate::domain::subscription::Subscription;
-use crate::store::history::{PastAttempt, PastWish};
+use crate::store::history::PastAttempt;
 
 /// Writes the body that a delivery has; handed in, because deliveries are not this layer's.
 pub type WriteBody = Arc<dyn Fn(&Subscription, &Parcel) -> Bytes + Send + Sync>;
@@ -105,40 +105,15 @@ pub async fn verify_again(
     verify(reader, state, id, query).await
 }
 
-fn conflict(detail: impl Into<String>) -> Problem {
-    Problem::new(Kind::Conflict, detail)
-}
-
 async fn verified(
     api: &Api,
     caller: &Caller,
     id: DeliveryId,
     number: Option<u16>,
 ) -> Result<VerifyView, Problem> {
-    let known = api.store().delivery(id, bound(caller)).await?;
-    known.ok_or_else(|| Problem::not_found("delivery"))?;
-    let attempt = chosen(api.store().past_attempts(id).await?, number)?;
-    let event = api.store().stored_event(id.event, bound(caller)).await?;
-    let event =
-        event.ok_or_else(|| conflict("the event's data is erased or older than what is kept"))?;
-    let version = attempt.run.as_ref().map(|(version, _)| *version);
-    let wish = api
-        .store()
-        .past_wish(id.subscription, version, attempt.at)
-        .await?
-        .ok_or_else(|| conflict("the subscription's configuration of then is not kept any more"))?;
-    let subscription = api.store().catalog().subscription(id.subscription);
-    let subscription = subscription.ok_or_else(|| conflict("the subscription was deleted"))?;
-    let events = members(api, Arc::new(event), &attempt).await?;
-    let again = Again {
-        api,
-        subscription: &subscription,
-        id,
-        events,
-        attempt: &attempt,
-        wish: &wish,
-    };
-    let (same, detail, now) = again.compare().await?;
+    let past = Past::of(api, caller, id, |attempts| chosen(attempts, number)).await?;
+    let (same, detail, now) = Again { api, past: &past }.compare().await?;
+    let Past { attempt, wish, .. } = past;
     let hex = |hash: [u8; 32]| data_encoding::HEXLOWER.encode(&hash);
     Ok(VerifyView {
         delivery: id,
@@ -179,61 +154,16 @@ fn chosen(attempts: Vec<PastAttempt>, number: Option<u16>) -> Result<PastAttempt
     }
 }
 
-/// The events that it was made of: its own, or those that were folded or sent together.
-async fn members(
-    api: &Api,
-    own: Arc<Event>,
-    attempt: &PastAttempt,
-) -> Result<Vec<Arc<Event>>, Problem> {
-    let Some((Grouping::Fold | Grouping::Batch, members)) = &attempt.group else {
-        return Ok(vec![own]);
-    };
-    let mut events = api.store().stored_events(members).await?;
-    let missing = members.len().saturating_sub(events.len());
-    if missing > 0 {
-        let detail = format!(
-            "the data of {missing} of its {} events is erased or older than what is kept",
-            members.len()
-        );
-        return Err(conflict(detail));
-    }
-    events.sort_unstable_by_key(|event| event.id);
-    Ok(events.into_iter().map(Arc::new).collect())
-}
-
-/// A past delivery with all that is needed to make it again.
 struct Again<'a> {
     api: &'a Api,
-    subscription: &'a Arc<Subscription>,
-    id: DeliveryId,
-    /// One, or those that were folded or sent together.
-    events: Vec<Arc<Event>>,
-    attempt: &'a PastAttempt,
-    wish: &'a PastWish,
+    past: &'a Past,
 }
 
 type Compared = (bool, String, Option<[u8; 32]>);
 
 impl Again<'_> {
     async fn compare(&self) -> Result<Compared, Problem> {
-        let ran = self.attempt.run.as_ref().map(|(_, ran)| &ran[..]);
-        let mut ran = ran.unwrap_or_default();
-        let mut events = self.events.clone();
-        let is_fold = matches!(self.attempt.group, Some((Grouping::Fold, _))) && events.len() > 1;
-        if let Some(((_, digest), rest)) = ran.split_first().filter(|_| is_fold) {
-            let tenant = &self.subscription.tenant_name;
-            let folded = self
-                .api
-                .plugins()
-                .fold_again(*digest, tenant, &events)
-                .await;
-            let folded = folded
-                .map_err(|why| conflict(format!("the plugin that folded then fails now: {why}")))?;
-            (events, ran) = (vec![folded], rest);
-        } else if is_fold {
-            events.drain(..events.len() - 1);
-        }
-        let steps = self.steps(ran)?;
+        let (events, steps) = self.past.made_of(self.api).await?;
         let mut items = Vec::new();
         let mut end = None;
         for event in events {
@@ -259,10 +189,10 @@ impl Again<'_> {
         steps: Vec<(PluginUse, ComponentDigest)>,
     ) -> Result<PipelineResult, Problem> {
         let claims = self.api.claims().clone();
-        let whose = (event, &self.subscription.tenant_name);
+        let whose = (event, &self.past.subscription.tenant_name);
         let plugins = self.api.plugins();
         let prepared = plugins
-            .run_again(whose, self.subscription.id, steps, claims)
+            .run_again(whose, self.past.subscription.id, steps, claims)
             .await
             .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
         Ok(prepared.result)
@@ -270,7 +200,7 @@ impl Again<'_> {
 
     /// What is to be sent, or how it ends; of a batch some may be sent and others dropped.
     fn judge(&self, items: Vec<Item>, end: Option<PipelineResult>) -> Compared {
-        let was_dropped = self.attempt.outcome == Outcome::Dropped;
+        let was_dropped = self.past.attempt.outcome == Outcome::Dropped;
         let is_sent = !items.is_empty();
         match end {
             Some(PipelineResult::Failed(failure)) => {
@@ -284,7 +214,7 @@ impl Again<'_> {
                 None,
             ),
             Some(PipelineResult::Drop { reason }) if was_dropped => {
-                let same = self.attempt.reason.as_deref() == Some(&reason);
+                let same = self.past.attempt.reason.as_deref() == Some(&reason);
                 (same, format!("dropped again: {reason}"), None)
             }
             Some(PipelineResult::Drop { reason }) => (
@@ -296,37 +226,10 @@ impl Again<'_> {
         }
     }
 
-    /// What ran then, as it was configured then.
-    fn steps(
-        &self,
-        ran: &[(PluginName, ComponentDigest)],
-    ) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
-        let mut configured = self.wish.plugins.iter();
-        let steps = ran.iter().map(|(name, digest)| {
-            let used = configured.find(|used| used.name == *name)?;
-            Some((used.clone(), *digest))
-        });
-        steps.collect::<Option<_>>().ok_or_else(|| {
-            conflict("the plugins that ran are not those of the configuration that is kept")
-        })
-    }
-
     fn compare_body(&self, items: Vec<Item>) -> Compared {
-        let mut subscription = Subscription::clone(self.subscription);
-        subscription.policy = self.wish.policy.clone();
-        let parcel = Parcel {
-            delivery: self.id,
-            items,
-            sequence: self
-                .attempt
-                .sequence
-                .filter(|_| self.attempt.group.is_none()),
-            group: self.attempt.group.clone(),
-        };
-        let parcel = parcel.for_policy(&subscription.policy);
-        let body = self.api.write_body(&subscription, &parcel);
+        let body = self.past.body(self.api, items);
         let now: [u8; 32] = Sha256::digest(&body).into();
-        let same = self.attempt.body_hash == Some(now);
+        let same = self.past.attempt.body_hash == Some(now);
         let detail = if same {
             format!("the same {} bytes", body.len())
         } else {

@@ -149,6 +149,7 @@ impl Tenure {
                 };
                 metrics.events_accepted.inc();
                 news.add(&event.parked);
+                metrics.pulse.event(event.tenant);
                 self.outstanding.add(id, event.targets.len());
                 let open = event.targets.iter().map(|target| (*target, 0)).collect();
                 let event = Arc::new(Event {

@@ -22,6 +22,7 @@ pub mod publish;
 pub mod receive;
 pub mod records;
 pub mod registry;
+pub mod retrace;
 pub mod shipped;
 mod step;
 pub mod told;

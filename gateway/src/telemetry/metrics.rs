@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::exposition;
 use super::plugins::{PluginMetrics, PluginTimes};
 use super::process::ProcessCollector;
+use super::pulse::Pulse;
 use crate::domain::attempt::Outcome;
 
 /// Label of [`Metrics::deliveries`].
@@ -81,6 +82,8 @@ pub struct Metrics {
     pub plugin_bytes_saved: Counter,
     pub plugin_reloads_failed: Counter,
     pub http_requests: Family<RequestLabel, Counter>,
+    /// By tenant, for charts; not exported.
+    pub pulse: Pulse,
     pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     pub outbox_events: Counter,
     pub outbox_refused: Counter,
@@ -119,6 +122,7 @@ impl Metrics {
             plugin_bytes_saved: Counter::default(),
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
+            pulse: Pulse::default(),
             http_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             outbox_events: Counter::default(),
             outbox_refused: Counter::default(),

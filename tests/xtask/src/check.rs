@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::shell::{Failed, cargo, run, step, target_dir, works};
-use crate::{build, postgres};
+use crate::{browser, build, postgres};
 
 /// `args` are filters for the tests; `--full` adds what takes long or needs the internet.
 pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
@@ -36,6 +36,9 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
     let mut test = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     if let Some(payloads) = payloads() {
         test.env("HOOKGATE_GITHUB_PAYLOADS", payloads);
+    }
+    if let Some(browser) = browser::ensure() {
+        test.env("HOOKGATE_BROWSER", browser);
     }
     if is_full {
         test.env("HOOKGATE_FULL", "1");

@@ -3,6 +3,7 @@
 //! It depends on nothing but the standard library, so that it is there in a second; what it
 //! needs beyond Rust it fetches where it may, and names the exact line to type where not.
 
+mod browser;
 mod build;
 mod check;
 mod postgres;
@@ -25,11 +26,12 @@ cargo xtask chaos [--release] [ARGS]   kill gateways and Postgres under load by 
 cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
 
 ARGS go on to the command: `cargo xtask demo --help` tells which there are.
---full adds what takes long or needs the internet: the advisory database, plugins in Python and Go.
+--full adds what takes long or needs the internet: the advisory database, plugins in Python and Go,
+every journey of the dashboard in a browser.
 
 The target folder is CARGO_TARGET_DIR, else target/. Plugins compile in guests/ below it.
 Fetched when missing, on Debian as root: Postgres (apt), a compiler for wasm (apt, unpacked
-into ~/.cache/hookgate), cargo-deny (cargo install). Elsewhere the command says what to type.
+into ~/.cache/hookgate), cargo-deny (cargo install), Chromium (apt, and npm for what drives it). Elsewhere the command says what to type.
 ";
 
 fn main() -> ExitCode {

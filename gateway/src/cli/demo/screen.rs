@@ -109,6 +109,12 @@ impl Screen {
             place.data_dir.display()
         ))?;
         line(&format!(
+            "{} {}/ui   sign in with the key {}",
+            strong("dashboard"),
+            place.gateway,
+            place.admin_key
+        ))?;
+        line(&format!(
             "{}   {receiver}   checks every signature (Standard Webhooks, HMAC-SHA256)\n",
             strong("receiver")
         ))
