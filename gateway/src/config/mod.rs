@@ -24,8 +24,8 @@ pub use self::layers::Source;
 pub use self::print::{Effective, commented};
 pub use self::secret::{InvalidMasterKey, MasterKey, Secret};
 pub use self::sections::{
-    AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, PluginConfig, ProcessConfig,
-    RetentionConfig, ServerConfig,
+    AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, OutboxConfig, PluginConfig,
+    ProcessConfig, RetentionConfig, ServerConfig,
 };
 
 /// The environment's variables, read once by the program and handed down.
@@ -70,6 +70,7 @@ pub struct Settings {
     pub database: DatabaseConfig,
     pub delivery: DeliveryConfig,
     pub plugins: PluginConfig,
+    pub outbox: OutboxConfig,
     pub retention: RetentionConfig,
 }
 

@@ -16,6 +16,7 @@ pub mod notice;
 pub mod pattern;
 pub mod plugin;
 pub mod prepared;
+pub mod pull_cursor;
 pub mod quota;
 pub mod random;
 pub mod retry;

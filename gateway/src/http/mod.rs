@@ -4,6 +4,7 @@
 //! here and nowhere else; what is delivered, and how, is not known here.
 
 pub mod again;
+pub mod arrivals;
 pub mod backtest;
 pub mod caller;
 mod check;
@@ -27,6 +28,7 @@ pub mod plugin_seen_view;
 pub mod plugin_view;
 pub mod plugins;
 pub mod problem;
+pub mod pull;
 pub mod router;
 pub mod samples;
 pub mod server;
@@ -55,6 +57,7 @@ use crate::plugin::claim::ClaimSigner;
 use crate::store::Store;
 use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
+use arrivals::Arrivals;
 use problem::{Kind, Problem};
 
 /// What the API calls on.
@@ -96,13 +99,18 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     parts: ApiParts,
     ingest: Ingest,
+    arrivals: Arrivals,
 }
 
 impl Api {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
-        Self(Arc::new(Shared { parts, ingest }))
+        Self(Arc::new(Shared {
+            parts,
+            ingest,
+            arrivals: Arrivals::default(),
+        }))
     }
 
     #[must_use]
@@ -134,6 +142,11 @@ impl Api {
     #[must_use]
     pub(super) fn stopping(&self) -> &CancellationToken {
         &self.0.parts.stopping
+    }
+
+    #[must_use]
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
     }
 
     #[must_use]

@@ -1,6 +1,6 @@
 //! What every task of the log shares.
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::clock::Clock;
@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) ready: mpsc::Sender<Vec<Work>>,
     pub(super) stop: Stop,
+    /// Wakes who waits for events, each time that some were stored.
+    pub(super) stored: Notify,
     lanes_up: watch::Sender<usize>,
 }
 
@@ -72,6 +74,7 @@ impl Shared {
             queue,
             ready,
             stop,
+            stored: Notify::new(),
             lanes_up: watch::channel(0).0,
         }
     }

@@ -160,6 +160,7 @@ impl Tenure {
             let _ = request.answer.send(Ok(answer));
         }
         self.hand_out(works);
+        self.shared.stored.notify_waiters();
     }
 
     fn work(

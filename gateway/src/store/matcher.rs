@@ -36,7 +36,8 @@ struct OfType {
 
 impl Matcher {
     pub(super) fn insert(&mut self, subscription: &Subscription) {
-        if !subscription.state.takes_events() {
+        // Who has no target fetches its events: for it none is kept.
+        if !subscription.state.takes_events() || subscription.target.is_none() {
             return;
         }
         let likely = Likely {
@@ -145,7 +146,7 @@ mod tests {
             state,
             event_types: types.iter().map(|text| text.parse().unwrap()).collect(),
             filters: Filters::parse(filters).unwrap(),
-            target: None,
+            target: crate::domain::target_url::TargetUrl::from_stored("https://a.example/"),
             plugins: vec![],
             policy: DeliveryPolicy::default(),
             verification: crate::domain::verification::Verification::None,

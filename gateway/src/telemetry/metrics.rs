@@ -36,6 +36,12 @@ pub struct RequestLabel {
     pub status: u16,
 }
 
+/// Label of [`Metrics::outbox_waiting`]: `own`, or the host and the name of another database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutboxLabel {
+    pub outbox: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// All counters, gauges and histograms of one process. Cheap to clone.
@@ -62,7 +68,7 @@ pub struct Metrics {
     pub http_requests: Family<RequestLabel, Counter>,
     pub outbox_events: Counter,
     pub outbox_refused: Counter,
-    pub outbox_waiting: Gauge,
+    pub outbox_waiting: Family<OutboxLabel, Gauge>,
     pub outbox_seconds: Histogram,
 }
 
@@ -98,7 +104,7 @@ impl Metrics {
             http_requests: Family::default(),
             outbox_events: Counter::default(),
             outbox_refused: Counter::default(),
-            outbox_waiting: Gauge::default(),
+            outbox_waiting: Family::default(),
             outbox_seconds: Histogram::new(SECONDS),
         };
         for outcome in Outcome::all() {
