@@ -6,6 +6,7 @@
 
 mod adapters;
 mod lives;
+mod stop;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,8 +52,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// Batches of work between the log and the delivery engine.
 const READY_BATCHES: usize = 256;
-/// Time that requests have to finish once nothing new is taken.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the operating system gives: read once, in `main`.
 #[derive(Clone, Debug)]
@@ -146,8 +145,8 @@ impl Gateway {
         let api = core.api(&log, &plugins, claims, &keys.admin);
         core.beside(&api)?;
         let router = http::router::router(api, http::plugins::routes());
-        let serving =
-            http::server::serve(listener, router, settings.server.clone(), shutdown.soft());
+        let ending = http::server::Ending::of(&shutdown);
+        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
@@ -164,35 +163,6 @@ impl Gateway {
             shutdown,
             parts,
         })
-    }
-
-    /// Waits for the soft stop, then stops in order: refuse requests, finish what is in flight,
-    /// write down what came of it, leave the database.
-    ///
-    /// # Errors
-    /// The fault that ended the process, where it was not asked to end.
-    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let Running {
-            embedded,
-            pool,
-            log,
-            delivery,
-            plugins,
-        } = self.parts;
-        tokio::select! {
-            () = self.shutdown.stopping() => {}
-            () = log.ended_early() => self.shutdown.stop(),
-        }
-        let ended = self.shutdown.finish(DRAIN_WITHIN).await;
-        delivery.drain(DRAIN_WITHIN).await;
-        log.drain(Duration::from_secs(5)).await;
-        drop(plugins);
-        pool.close().await;
-        if let Some(embedded) = embedded {
-            embedded.stop().await;
-        }
-        info!("gateway has stopped");
-        Ok(ended?)
     }
 }
 
@@ -311,7 +281,7 @@ impl Core<'_> {
                 max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
-            stopping: self.shutdown.soft(),
+            stopping: self.shutdown.draining(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! How the process ends: softly on the first signal, hard on the second, and at once when a task
-//! that should run for ever does not.
+//! that should run for ever does not. Before the soft stop comes draining, for as long as a balancer
+//! needs to see that this node is not ready any more.
 //!
 //! Every task is tracked, named and joined. Knows nothing of what the tasks do; their order of
 //! stopping is `app`'s business.
@@ -18,9 +19,13 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 /// Time that tasks have to notice a hard stop.
 const HARD_STOP_WITHIN: Duration = Duration::from_secs(5);
 
+const INTERRUPT: &str = "SIGINT";
+const TERMINATE: &str = "SIGTERM";
+
 /// Told to every task; clones share everything.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
+    draining: CancellationToken,
     soft: CancellationToken,
     hard: CancellationToken,
     tasks: TaskTracker,
@@ -75,11 +80,19 @@ impl Shutdown {
 
     /// Begins the soft stop: take nothing new, finish what is in flight.
     pub fn stop(&self) {
+        self.draining.cancel();
         self.soft.cancel();
+    }
+
+    /// A token that is cancelled when the end has begun: everything works on, nothing is ready.
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// Begins the hard stop: drop what is in flight.
     pub fn stop_hard(&self) {
+        self.draining.cancel();
         self.soft.cancel();
         self.hard.cancel();
     }
@@ -111,11 +124,12 @@ impl Shutdown {
         self.hard.clone()
     }
 
-    /// SIGINT and SIGTERM: the first stops softly, the second hard.
+    /// SIGINT and SIGTERM: the first stops softly, the second hard. After a SIGTERM, which comes from
+    /// a supervisor and not from a person, `drain_for` passes before the soft stop begins.
     ///
     /// # Errors
     /// Where the signals cannot be listened to.
-    pub fn listen_for_signals(&self) -> io::Result<()> {
+    pub fn listen_for_signals(&self, drain_for: Duration) -> io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let shutdown = self.clone();
@@ -123,6 +137,14 @@ impl Shutdown {
         tokio::spawn(async move {
             let name = either(&mut interrupt, &mut terminate).await;
             info!(signal.name = name, "stopping; once more to stop at once");
+            shutdown.draining.cancel();
+            if name == TERMINATE && !drain_for.is_zero() {
+                info!(drain_ms = drain_for.as_millis(), "draining");
+                tokio::select! {
+                    () = tokio::time::sleep(drain_for) => {}
+                    _ = either(&mut interrupt, &mut terminate) => {}
+                }
+            }
             shutdown.stop();
             let name = either(&mut interrupt, &mut terminate).await;
             warn!(signal.name = name, "stopping at once");
@@ -198,8 +220,8 @@ enum Ended {
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
     tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => INTERRUPT,
+        _ = terminate.recv() => TERMINATE,
     }
 }
 

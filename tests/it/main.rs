@@ -5,12 +5,15 @@
 )]
 
 mod backtest;
+mod backup;
 mod bad_input;
+mod balanced;
 mod buckets;
 mod chaos;
 mod cloudevents;
 mod conformance;
 mod crash;
+mod drain;
 mod embedded;
 mod erasure;
 mod events;
@@ -25,7 +28,7 @@ mod lane_log;
 mod lifetimes;
 mod listener;
 mod log_node;
-
+mod metrics;
 mod ndjson;
 mod notices;
 mod openapi;

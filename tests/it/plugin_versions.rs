@@ -79,7 +79,7 @@ async fn a_canary_gets_its_share_and_a_rollback_ends_it() {
         "hookgate_plugin_calls_total{{plugin=\"stamp\",version=\"2\",result=\"ok\"}} {second}"
     );
     assert!(metrics.contains(&line), "{metrics}");
-    let share = "hookgate_plugin_share_ratios{plugin=\"stamp\",version=\"2\"} 0.3";
+    let share = "hookgate_plugin_share_ratio{plugin=\"stamp\",version=\"2\"} 0.3";
     assert!(metrics.contains(share), "{metrics}");
 
     let back = activate(&gateway, &json!({"rollback": true})).await;

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod load;
 pub mod postgres;
 pub mod receiver;
+pub mod tool;
 pub mod wait;
 
 pub use account::Account;

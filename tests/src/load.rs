@@ -21,6 +21,8 @@ struct Shared {
     /// Where to send next; changes when a gateway is started again.
     targets: Mutex<Vec<Api>>,
     acknowledged: Mutex<Vec<String>>,
+    /// What requests ended with that were not acknowledged.
+    failed: Mutex<Vec<String>>,
     is_over: AtomicBool,
 }
 
@@ -28,14 +30,17 @@ impl Load {
     /// So many publishers at once, each in turn at one of the gateways.
     #[must_use]
     pub fn start(gateways: &[&Gateway], publishers: usize) -> Self {
+        let targets = gateways.iter().map(|gateway| gateway.api().clone());
+        Self::through(targets.collect(), publishers)
+    }
+
+    /// The same through other addresses than the gateways' own: a balancer's.
+    #[must_use]
+    pub fn through(targets: Vec<Api>, publishers: usize) -> Self {
         let shared = Arc::new(Shared {
-            targets: Mutex::new(
-                gateways
-                    .iter()
-                    .map(|gateway| gateway.api().clone())
-                    .collect(),
-            ),
+            targets: Mutex::new(targets),
             acknowledged: Mutex::default(),
+            failed: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let mut tasks = JoinSet::new();
@@ -63,6 +68,12 @@ impl Load {
             (self.shared.acknowledged.lock().len() >= goal).then_some(())
         })
         .await;
+    }
+
+    /// What requests ended with that were not acknowledged so far: a status of 5xx, or no answer.
+    #[must_use]
+    pub fn failed(&self) -> Vec<String> {
+        self.shared.failed.lock().clone()
     }
 
     /// Ends all publishers; the ids of all acknowledged events.
@@ -100,7 +111,14 @@ async fn publish(shared: Arc<Shared>, publisher: usize) {
             }
             // Nothing was promised. Somebody is being killed: give the others some air.
             Ok(answer) if answer.status < 500 => panic!("{}", answer.text()),
-            _ => tokio::task::yield_now().await,
+            failed => {
+                let failed = match failed {
+                    Ok(answer) => format!("status {}", answer.status),
+                    Err(error) => format!("no answer: {error:?}"),
+                };
+                shared.failed.lock().push(failed);
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

@@ -72,7 +72,9 @@ pub async fn run(args: DemoArgs, machine: &Machine) -> anyhow::Result<ExitCode> 
     let started_at = Instant::now();
     let gateway = Gateway::start(settings, machine).await?;
     let start_up = started_at.elapsed();
-    gateway.shutdown.listen_for_signals()?;
+    gateway
+        .shutdown
+        .listen_for_signals(std::time::Duration::ZERO)?;
 
     let place = Place {
         gateway: format!("http://{}", gateway.address),

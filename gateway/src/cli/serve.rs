@@ -13,7 +13,8 @@ use crate::telemetry::logging;
 #[command(
     after_help = "Without DATABASE_URL, Hookgate keeps a private Postgres in its data folder. \
 The first start makes an admin key and prints it once; it stays in the data folder.\n\n\
-Stop with Ctrl-C: requests are refused, what is in flight is finished, then it ends. Once more ends at once."
+Stop with Ctrl-C or SIGTERM: requests are refused, what is in flight is finished, then it ends, within \
+25 seconds. Once more ends at once. HOOKGATE_DRAIN_DELAY lets a balancer see that it is not ready any more first."
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -43,8 +44,9 @@ pub async fn run(arguments: ServeArgs, machine: &Machine) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     logging::start(&settings.process.log)?;
+    let drain_for = settings.server.drain_delay;
     let gateway = Gateway::start(settings, machine).await?;
-    gateway.shutdown.listen_for_signals()?;
+    gateway.shutdown.listen_for_signals(drain_for)?;
     if gateway.is_new_key {
         writeln!(
             out,

@@ -44,6 +44,8 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// Connections open at once; the next one waits.
     pub max_connections: NonZeroUsize,
+    /// After SIGTERM, how long requests are still served while nothing is ready.
+    pub drain_delay: Duration,
 }
 
 /// Who may call, and what seals secrets. Section `[access]`.
@@ -194,9 +196,10 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
     );
     let public_url = reader.optional("server.public_url", public_url);
     let max_body_bytes = reader.required("server.max_body_bytes", bytes(KIBIBYTE, 8 * MEBIBYTE));
-    let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 60));
+    let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 900));
     let body_timeout = reader.required("server.body_timeout", duration(SECOND, SECOND * 600));
     let max_connections = reader.required("server.max_connections", count(1_000_000));
+    let drain_delay = reader.required("server.drain_delay", duration(Duration::ZERO, SECOND * 300));
     Some(ServerConfig {
         listen: listen?,
         public_url: public_url?,
@@ -204,6 +207,7 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
         max_connections: max_connections?,
+        drain_delay: drain_delay?,
     })
 }
 

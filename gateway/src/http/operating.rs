@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{StatusCode, Uri};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ use crate::store::nodes::Node;
 use crate::telemetry::metrics::OutcomeLabel;
 
 const NO_STORE: [(http::HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the process runs. Asks nobody else.
@@ -67,13 +68,25 @@ pub async fn readyz(State(api): State<Api>, uri: Uri) -> Response {
     }
 }
 
-/// Metrics in the OpenMetrics text format; without a key only over loopback.
+/// Metrics as OpenMetrics text for whoever accepts it, else as Prometheus text; without a key only over
+/// loopback.
 #[utoipa::path(get, path = "/metrics", tag = "operating",
-    responses((status = 200, content_type = "application/openmetrics-text", body = String),
+    responses((status = 200, content(
+            (String = "text/plain"),
+            (String = "application/openmetrics-text"))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn metrics(_: super::server::LocalOrReader, State(api): State<Api>) -> Response {
+pub async fn metrics(
+    _: super::server::LocalOrReader,
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Response {
     api.plugins().refresh_metrics();
-    ([(CONTENT_TYPE, OPENMETRICS)], api.metrics().render()).into_response()
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepted.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        ([(CONTENT_TYPE, OPENMETRICS)], api.metrics().open_metrics()).into_response()
+    } else {
+        ([(CONTENT_TYPE, PROMETHEUS)], api.metrics().prometheus()).into_response()
+    }
 }
 
 /// A gateway process on this database.

@@ -1,11 +1,13 @@
 //! All routes, the document that describes them, and what is answered beside them.
 
+use std::time::Instant;
+
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE};
+use http::{Method, StatusCode};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +17,7 @@ use super::problem::{Kind, MEDIA_TYPE, Problem};
 use super::{
     Api, confirm, deliveries, events, explain, keys, operating, samples, subscriptions, tenants,
 };
-use crate::telemetry::metrics::RequestLabel;
+use crate::telemetry::metrics::{RequestLabel, RouteLabel};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -126,6 +128,8 @@ fn named(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
 
 /// Counts requests, and turns what the framework says by itself into problems.
 async fn observed(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let method = known(request.method());
+    let begun_at = Instant::now();
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -133,10 +137,33 @@ async fn observed(State(api): State<Api>, request: Request, next: Next) -> Respo
         .to_owned();
     let response = next.run(request).await;
     let response = as_problem(response);
+    let metrics = api.metrics();
+    let place = RouteLabel { method, route };
+    let seconds = begun_at.elapsed().as_secs_f64();
+    metrics.http_seconds.get_or_create(&place).observe(seconds);
+    let RouteLabel { method, route } = place;
     let status = response.status().as_u16();
-    let label = RequestLabel { route, status };
-    api.metrics().http_requests.get_or_create(&label).inc();
+    let label = RequestLabel {
+        method,
+        route,
+        status,
+    };
+    metrics.http_requests.get_or_create(&label).inc();
     response
+}
+
+/// Callers may write any word as a method; metrics count the known ones.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn as_problem(response: Response) -> Response {

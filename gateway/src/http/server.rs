@@ -24,23 +24,39 @@ use super::Api;
 use super::caller::Reader;
 use super::problem::Problem;
 use crate::config::ServerConfig;
+use crate::lifecycle::Shutdown;
 
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 /// Largest header block.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Longest time that connections get to finish when the gateway stops.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after an accept failed, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `stop`, then lets requests that are under way end.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    config: ServerConfig,
-    stop: CancellationToken,
-) {
+/// How the end is told.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// From here on every answer closes its connection, so that clients go to other nodes.
+    pub draining: CancellationToken,
+    /// From here on nothing new is taken.
+    pub stop: CancellationToken,
+}
+
+impl Ending {
+    #[must_use]
+    pub fn of(shutdown: &Shutdown) -> Self {
+        Self {
+            draining: shutdown.draining(),
+            stop: shutdown.soft(),
+        }
+    }
+}
+
+/// Serves `router` until `ending.stop`, then lets requests that are under way end.
+pub async fn serve(listener: TcpListener, router: Router, config: ServerConfig, ending: Ending) {
+    let stop = ending.stop.clone();
     let permits = Arc::new(Semaphore::new(config.max_connections.get()));
     let connections = TaskTracker::new();
     while let Some(permit) = stop
@@ -54,7 +70,7 @@ pub async fn serve(
                     (stream, peer),
                     router.clone(),
                     config.header_timeout,
-                    stop.clone(),
+                    ending.clone(),
                 );
                 connections.spawn(async move {
                     serving.await;
@@ -84,20 +100,28 @@ async fn serve_connection(
     (stream, peer): (TcpStream, SocketAddr),
     router: Router,
     header_timeout: Duration,
-    stop: CancellationToken,
+    ending: Ending,
 ) {
+    let Ending { draining, stop } = ending;
     if let Err(error) = stream.set_nodelay(true) {
         return debug!(error = %error, "a connection was gone at once");
     }
     let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
-        let router = router.clone();
+        let (router, draining) = (router.clone(), draining.clone());
         async move {
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            Ok::<_, Infallible>(match router.oneshot(request).await {
+            let mut response = match router.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
-            })
+            };
+            if draining.is_cancelled() {
+                let close = http::HeaderValue::from_static("close");
+                response
+                    .headers_mut()
+                    .insert(http::header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

@@ -1,7 +1,8 @@
 //! Every metric in one list: names follow Prometheus' rules (base units, `_total` on counters, no
 //! label whose values users choose).
 //!
-//! Counting costs an atomic addition; the text is made when somebody asks for it.
+//! Counting costs an atomic addition; the text is made when somebody asks for it, in OpenMetrics or in
+//! Prometheus' own format. Refuses to know what an event, a tenant or a receiver is called.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -12,9 +13,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::exposition;
 use super::plugins::{PluginMetrics, PluginTimes};
+use super::process::ProcessCollector;
 use crate::domain::attempt::Outcome;
 
 /// Label of [`Metrics::deliveries`].
@@ -32,6 +36,7 @@ impl EncodeLabelValue for Outcome {
 /// Label of [`Metrics::http_requests`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabel {
+    pub method: &'static str,
     pub route: String,
     pub status: u16,
 }
@@ -40,6 +45,13 @@ pub struct RequestLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutboxLabel {
     pub outbox: String,
+}
+
+/// Label of [`Metrics::http_seconds`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteLabel {
+    pub method: &'static str,
+    pub route: String,
 }
 
 type Seconds = Gauge<f64, AtomicU64>;
@@ -66,6 +78,7 @@ pub struct Metrics {
     pub plugin_bytes_saved: Counter,
     pub plugin_reloads_failed: Counter,
     pub http_requests: Family<RequestLabel, Counter>,
+    pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     pub outbox_events: Counter,
     pub outbox_refused: Counter,
     pub outbox_waiting: Family<OutboxLabel, Gauge>,
@@ -102,6 +115,7 @@ impl Metrics {
             plugin_bytes_saved: Counter::default(),
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
+            http_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             outbox_events: Counter::default(),
             outbox_refused: Counter::default(),
             outbox_waiting: Family::default(),
@@ -115,14 +129,30 @@ impl Metrics {
     }
 
     fn register(&self) -> Registry {
-        let mut registry = Registry::with_prefix("hookgate");
-        self.register_log(&mut registry);
-        self.register_deliveries(&mut registry);
-        self.register_plugins(&mut registry);
-        self.register_outbox(&mut registry);
+        let mut root = Registry::default();
+        // Under the names that every process has, whatever it does.
+        root.register_collector(Box::new(ProcessCollector));
+        let registry = root.sub_registry_with_prefix("hookgate");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The release that runs", version);
+        self.register_log(registry);
+        self.register_deliveries(registry);
+        self.register_plugins(registry);
+        self.register_http(registry);
+        self.register_outbox(registry);
+        root
+    }
+
+    fn register_http(&self, r: &mut Registry) {
         let requests = self.http_requests.clone();
-        registry.register("http_requests", "Requests by route and status", requests);
-        registry
+        let help = "Requests by method, route and status";
+        r.register("http_requests", help, requests);
+        r.register_with_unit(
+            "http_request_duration",
+            "Requests until the head of their answer",
+            Unit::Seconds,
+            self.http_seconds.clone(),
+        );
     }
 
     fn register_log(&self, r: &mut Registry) {
@@ -220,12 +250,18 @@ impl Metrics {
         );
     }
 
-    /// The text exposition format (OpenMetrics 1.0).
+    /// The OpenMetrics 1.0 text.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn open_metrics(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
         text
+    }
+
+    /// The same in Prometheus' own text format, 0.0.4.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        exposition::to_prometheus(&self.open_metrics())
     }
 }
 

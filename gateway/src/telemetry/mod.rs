@@ -1,5 +1,7 @@
 //! What the gateway says about itself: logs and metrics. Decides nothing.
 
+mod exposition;
 pub mod logging;
 pub mod metrics;
 pub mod plugins;
+mod process;

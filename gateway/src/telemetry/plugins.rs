@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,6 +22,15 @@ const MAX_SERIES: usize = 200;
 const TENANTS: &str = "_tenants";
 /// The name under which versions beyond the cap are summed up; no plugin can have it.
 const OTHERS: &str = "_others";
+/// Why an event was not shown to its plugin; known beforehand, so that each series begins at zero.
+const UNSERVED: [&str; 6] = [
+    "paused",
+    "missing",
+    "inactive",
+    "missing-version",
+    "not-loadable",
+    "unavailable",
+];
 
 /// What calls of one version of a plugin used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,7 +135,7 @@ pub struct PluginMetrics {
     unserved: Family<ReasonLabel, Counter>,
     paused: Family<PluginLabel, Gauge>,
     share: Family<PluginLabel, Gauge<f64, AtomicU64>>,
-    ticks: Gauge,
+    ticks: Counter,
     waiting: Gauge,
     running: Gauge,
 }
@@ -217,7 +226,8 @@ impl PluginMetrics {
 
     /// How the threads of the plugins are doing.
     pub fn set_host(&self, ticks: u64, waiting: usize, running: usize) {
-        self.ticks.set(i64::try_from(ticks).unwrap_or(i64::MAX));
+        // Counted where the plugins run; only shown here.
+        self.ticks.inner().store(ticks, Ordering::Relaxed);
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
     }
@@ -242,12 +252,15 @@ impl PluginMetrics {
         r.register_with_unit("plugin_output", text, Unit::Bytes, self.bytes_out.clone());
         let text = "Lines that plugins logged: kept, or dropped and shortened";
         r.register("plugin_log_lines", text, self.lines.clone());
+        for reason in UNSERVED {
+            self.add_unserved(reason, 0);
+        }
         let text = "Events that wait because their plugin could not be asked";
         r.register("plugin_unserved_events", text, self.unserved.clone());
         let text = "Tenants for which a version is paused because it kept failing";
         r.register("plugin_paused_tenants", text, self.paused.clone());
         let text = "Part of the events that a version gets";
-        r.register_with_unit("plugin_share", text, Unit::Ratios, self.share.clone());
+        r.register("plugin_share_ratio", text, self.share.clone());
         let text = "Looks of running plugins at their deadline; stands still when they are not";
         r.register("plugin_ticker_ticks", text, self.ticks.clone());
         let text = "Batches that wait for a plugin thread";

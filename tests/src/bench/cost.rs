@@ -12,9 +12,10 @@ use std::time::Duration;
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Whose costs are counted; this process is the third.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Processes {
-    pub(super) gateway: u32,
+    /// One, or the nodes of a cluster.
+    pub(super) gateways: Vec<u32>,
     /// Counts with all its children, the ended ones too.
     pub(super) postmaster: u32,
 }
@@ -40,26 +41,53 @@ impl Sub for Used {
 }
 
 impl Processes {
-    pub(super) fn used(self) -> io::Result<Used> {
+    pub(super) fn used(&self) -> io::Result<Used> {
         let postmaster = stat(self.postmaster)?;
         let children: u64 = stats()
             .filter(|process| process.parent == self.postmaster)
             .map(|process| process.own_ticks)
             .sum();
+        let mut gateways = 0;
+        for pid in &self.gateways {
+            gateways += stat(*pid)?.own_ticks;
+        }
         Ok(Used {
-            gateway: time(stat(self.gateway)?.own_ticks),
+            gateway: time(gateways),
             postgres: time(postmaster.own_ticks + postmaster.ended_ticks + children),
             load: time(stat(std::process::id())?.own_ticks),
         })
     }
 }
 
+/// Processor time of a process and of all that it has started, ended ones included.
+pub(super) fn tree(pid: u32) -> io::Result<Duration> {
+    let all: Vec<(u32, Stat)> = stats_with_ids().collect();
+    let mut family = vec![pid];
+    let mut ticks = 0;
+    while let Some(member) = family.pop() {
+        let own = all.iter().find(|(id, _)| *id == member);
+        ticks += own.map_or(0, |(_, stat)| stat.own_ticks + stat.ended_ticks);
+        let children = all.iter().filter(|(_, stat)| stat.parent == member);
+        family.extend(children.map(|(id, _)| *id));
+    }
+    Ok(time(ticks))
+}
+
 /// Memory of a process that is resident, in bytes.
 pub(super) fn resident_bytes(pid: u32) -> io::Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most memory that was ever resident, in bytes.
+pub(super) fn peak_bytes(pid: u32) -> io::Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kibibytes = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     Ok(kibibytes.ok_or(io::ErrorKind::InvalidData)? * 1024)
 }
@@ -77,9 +105,16 @@ fn stat(pid: u32) -> io::Result<Stat> {
 }
 
 fn stats() -> impl Iterator<Item = Stat> {
+    stats_with_ids().map(|(_, stat)| stat)
+}
+
+fn stats_with_ids() -> impl Iterator<Item = (u32, Stat)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     // A process may end while its line is read.
-    entries.filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?).ok())
+    entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((pid, stat(pid).ok()?))
+    })
 }
 
 fn parse(text: &str) -> Option<Stat> {

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::Method;
@@ -17,6 +18,8 @@ use crate::api::Api;
 use crate::wait;
 
 pub(super) const ADMIN_KEY: &str = "hgk_the-admin-key-of-the-benchmark-0123456789";
+/// 32 bytes in base64; the same for all nodes, as it must be.
+pub(super) const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSBiZW5jaCE=";
 const GREETING: &str = "hookgate listens on ";
 /// The embedded Postgres makes its folder first.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -36,21 +39,49 @@ pub(super) struct Gateway {
     api: Api,
     address: SocketAddr,
     binary: PathBuf,
-    data_folder: TempDir,
+    /// Shared with the process that comes after this one.
+    data_folder: Arc<TempDir>,
+    /// From the start of the process until it was ready.
+    ready_after: Duration,
 }
 
 impl Gateway {
+    /// With a database of its own.
     pub(super) async fn start() -> anyhow::Result<Self> {
+        Self::start_in(new_folder()?, &[]).await
+    }
+
+    /// Another node on the database of this one.
+    pub(super) async fn another_node(&self) -> anyhow::Result<Self> {
+        let url = self.database_url().await?;
+        Self::start_in(new_folder()?, &[("DATABASE_URL", &url)]).await
+    }
+
+    /// Ends this one as a crash would, and starts another on its data.
+    pub(super) async fn crash_and_restart(mut self) -> anyhow::Result<Self> {
+        self.child.kill().await?;
+        Self::start_in(Arc::clone(&self.data_folder), &[]).await
+    }
+
+    /// The folder of its data, which outlives the process while somebody keeps it.
+    pub(super) fn data_folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.data_folder)
+    }
+
+    pub(super) async fn start_in(
+        data_folder: Arc<TempDir>,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let binary = binary()?;
-        let data_folder = tempfile::Builder::new()
-            .prefix("hookgate-bench-")
-            .tempdir()?;
+        let started_at = Instant::now();
         let mut child = command(&binary, data_folder.path())
             .arg("serve")
             .env("HOOKGATE_LISTEN", "127.0.0.1:0")
             .env("HOOKGATE_ALLOW_PRIVATE_NETWORKS", "true")
             .env("HOOKGATE_ADMIN_KEY", ADMIN_KEY)
+            .env("HOOKGATE_MASTER_KEY", MASTER_KEY)
             .env("HOOKGATE_LOG", "warn")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -80,7 +111,12 @@ impl Gateway {
             address,
             binary,
             data_folder,
+            ready_after: started_at.elapsed(),
         })
+    }
+
+    pub(super) fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -111,13 +147,18 @@ impl Gateway {
             Plugins::None => json!([]),
             Plugins::Skinny => json!([{"name": "skinny", "config": {"keep": ["/n", "/id"]}}]),
         };
-        let wish = json!({
+        self.subscribe_as(&json!({
             "event_types": ["bench.*"],
             "target_url": format!("http://{sink}/"),
             "plugins": plugins,
             "delivery": {"max_in_flight": 256},
-        });
-        let answer = self.api.post("/v1/subscriptions", &wish).await;
+        }))
+        .await
+    }
+
+    /// A subscription's id.
+    pub(super) async fn subscribe_as(&self, wish: &Value) -> anyhow::Result<String> {
+        let answer = self.api.post("/v1/subscriptions", wish).await;
         ensure!(answer.status == 201, "no subscription: {}", answer.text());
         let id = answer
             .json()
@@ -133,6 +174,17 @@ impl Gateway {
         Ok(())
     }
 
+    /// Stops it, and leaves its Postgres running.
+    pub(super) async fn stop_without_database(self) -> anyhow::Result<KeptDatabase> {
+        let kept = KeptDatabase {
+            binary: self.binary.clone(),
+            data_folder: self.data_folder(),
+        };
+        kept.run("start").await?;
+        self.stop().await?;
+        Ok(kept)
+    }
+
     /// Asks it to stop and waits until it has, and its Postgres with it.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = self.pid()?.to_string();
@@ -143,6 +195,39 @@ impl Gateway {
         ensure!(status.success(), "the gateway stopped with {status}");
         Ok(())
     }
+}
+
+/// An embedded Postgres that runs without its gateway.
+#[derive(Debug)]
+pub(super) struct KeptDatabase {
+    binary: PathBuf,
+    data_folder: Arc<TempDir>,
+}
+
+impl KeptDatabase {
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.run("stop").await
+    }
+
+    async fn run(&self, what: &str) -> anyhow::Result<()> {
+        let output = command(&self.binary, self.data_folder.path())
+            .args(["db", what])
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "`hookgate db {what}` failed: {said}"
+        );
+        Ok(())
+    }
+}
+
+fn new_folder() -> anyhow::Result<Arc<TempDir>> {
+    let folder = tempfile::Builder::new()
+        .prefix("hookgate-bench-")
+        .tempdir()?;
+    Ok(Arc::new(folder))
 }
 
 /// Settings of whoever runs the benchmark must not reach the gateway.

@@ -85,7 +85,9 @@ fn sizes(buffer: &[u8]) -> io::Result<Option<(usize, usize)>> {
         return Ok(None);
     };
     let head_bytes = at + END_OF_HEAD.len();
-    let all_bytes = content_length(&buffer[..head_bytes])
+    let head = &buffer[..head_bytes];
+    let all_bytes = content_length(head)
+        .or_else(|| head.starts_with(b"GET ").then_some(0))
         .map(|body_bytes| head_bytes.saturating_add(body_bytes))
         .filter(|all_bytes| *all_bytes <= MAX_MESSAGE_BYTES)
         .ok_or_else(|| io::Error::other("a message without content-length, or too long"))?;

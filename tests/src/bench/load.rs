@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -21,7 +22,9 @@ pub(super) const PRODUCERS: u32 = 64;
 /// Size of an event's data.
 pub(super) const DATA_BYTES: usize = 1024;
 /// A steady pace needs so many connections, so that a slow answer delays no other event.
-const STEADY_PRODUCERS: u32 = 16;
+const STEADY_PRODUCERS: u32 = 64;
+/// Lateness that is the timer's.
+const TIMER_TICK: Duration = Duration::from_millis(10);
 
 /// Where a request goes, what it is, and the status that means success.
 #[derive(Clone, Debug)]
@@ -32,19 +35,45 @@ pub(super) struct Request {
     success: u16,
 }
 
+/// An event that is not the usual one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape<'a> {
+    pub(super) event_type: &'a str,
+    pub(super) data_bytes: usize,
+}
+
+/// What most benchmarks send.
+pub(super) const USUAL: Shape<'static> = Shape {
+    event_type: "bench.sent",
+    data_bytes: DATA_BYTES,
+};
+
 impl Request {
     /// An event for the gateway.
     pub(super) fn event(address: SocketAddr, key: &str) -> Self {
-        let body = format!(r#"{{"type":"bench.sent","data":{}}}"#, data());
+        Self::event_of((address, "/v1/events"), key, USUAL)
+    }
+
+    /// Another event, for the gateway or for what is measured in its stead.
+    pub(super) fn event_of(to: (SocketAddr, &str), key: &str, shape: Shape<'_>) -> Self {
+        let body = format!(
+            r#"{{"type":"{}","data":{}}}"#,
+            shape.event_type,
+            data(shape.data_bytes)
+        );
         let headers = format!("authorization: Bearer {key}\r\n");
-        Self::post((address, "/v1/events"), &headers, (&body, 202))
+        Self::post(to, &headers, (&body, 202))
     }
 
     /// What the gateway would make of that event, straight to the sink.
     pub(super) fn delivery(address: SocketAddr) -> Self {
+        Self::delivery_of(address, DATA_BYTES)
+    }
+
+    pub(super) fn delivery_of(address: SocketAddr, data_bytes: usize) -> Self {
         let body = format!(
             r#"{{"type":"bench.sent","timestamp":"2026-01-01T00:00:00.000Z","data":{},"id":"evt_{}","sequence":"{}"}}"#,
-            data(),
+            data(data_bytes),
             "0".repeat(13),
             "0".repeat(19)
         );
@@ -57,6 +86,11 @@ impl Request {
             "0".repeat(16)
         );
         Self::post((address, "/"), &headers, (&body, 200))
+    }
+
+    /// All of it, with the number of the first event.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     fn post(
@@ -80,7 +114,7 @@ impl Request {
         }
     }
 
-    fn set_number(&mut self, mut number: u64) {
+    pub(super) fn set_number(&mut self, mut number: u64) {
         for digit in self.bytes[self.number_at..][..10].iter_mut().rev() {
             *digit = b'0' + (number % 10) as u8;
             number /= 10;
@@ -88,10 +122,10 @@ impl Request {
     }
 }
 
-/// `{"n": …, "id": …, "pad": …}` of [`DATA_BYTES`].
-fn data() -> String {
+/// `{"n": …, "id": …, "pad": …}` of so many bytes.
+fn data(data_bytes: usize) -> String {
     let open = format!(r#"{{"n":{FIRST_NUMBER},"id":"inv_0001","pad":""#);
-    let pad = "x".repeat(DATA_BYTES - open.len() - 2);
+    let pad = "x".repeat(data_bytes.saturating_sub(open.len() + 2));
     format!("{open}{pad}\"}}")
 }
 
@@ -137,16 +171,53 @@ pub(super) async fn closed_loop(
     ledger: &Arc<Ledger>,
     window: Duration,
 ) -> anyhow::Result<Sent> {
+    closed_loop_at(std::slice::from_ref(request), ledger, window).await
+}
+
+/// The same, the producers in turn at each of several nodes.
+pub(super) async fn closed_loop_at(
+    requests: &[Request],
+    ledger: &Arc<Ledger>,
+    window: Duration,
+) -> anyhow::Result<Sent> {
     let first = ledger.next_number();
     let mut producers = JoinSet::new();
     let mut opened = Vec::new();
-    for _ in 0..PRODUCERS {
+    for request in requests.iter().cycle().take(PRODUCERS as usize) {
         opened.push(Producer::open(request, ledger).await?);
     }
     let started_at = Instant::now();
     for mut producer in opened {
         producers.spawn(async move {
             while started_at.elapsed() < window {
+                producer.send(Instant::now()).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    finished(producers).await?;
+    Ok(Sent {
+        numbers: first..ledger.next_number(),
+        took: started_at.elapsed(),
+    })
+}
+
+/// Exactly so many events, as fast as they are acknowledged.
+pub(super) async fn burst(
+    request: &Request,
+    ledger: &Arc<Ledger>,
+    count: u64,
+) -> anyhow::Result<Sent> {
+    let first = ledger.next_number();
+    let left = Arc::new(AtomicU64::new(count));
+    let started_at = Instant::now();
+    let mut producers = JoinSet::new();
+    for _ in 0..PRODUCERS {
+        let mut producer = Producer::open(request, ledger).await?;
+        let left = Arc::clone(&left);
+        producers.spawn(async move {
+            let take_one = |left: u64| left.checked_sub(1);
+            while left.fetch_update(Relaxed, Relaxed, take_one).is_ok() {
                 producer.send(Instant::now()).await?;
             }
             anyhow::Ok(())
@@ -178,8 +249,11 @@ pub(super) async fn open_loop(
             let mut at = started_at + pace * index;
             while at < started_at + window {
                 tokio::time::sleep_until(at.into()).await;
-                // The timer ticks in milliseconds; what it is late is not the gateway's.
-                producer.send(Instant::now()).await?;
+                // The timer ticks in milliseconds; what it is late is not the gateway's. What an
+                // answer before was late is.
+                let now = Instant::now();
+                let is_held_up = now.duration_since(at) > TIMER_TICK;
+                producer.send(if is_held_up { at } else { now }).await?;
                 at += pace * STEADY_PRODUCERS;
             }
             anyhow::Ok(())

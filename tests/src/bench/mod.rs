@@ -13,6 +13,7 @@ mod load;
 mod report;
 mod run;
 mod sink;
+pub mod suite;
 
 pub use ledger::Account;
 pub use report::{Cost, Deliveries, Idle, Latency, Memory, Report};

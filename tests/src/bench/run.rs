@@ -1,7 +1,6 @@
 //! The order of a run: idle, floor, acknowledgements, deliveries without and with a plugin, and
 //! how late deliveries are at a steady pace.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use super::idle::Database;
 use super::ledger::{Account, Ledger};
 use super::load::{self, Request, Sent};
 use super::report::{Cost, Deliveries, Idle, Latency, Memory, Report};
-use super::sink;
+use super::sink::{self, Sink};
 
 /// Pace of the events whose lateness is measured.
 const STEADY_PER_SECOND: u32 = 50;
@@ -34,14 +33,15 @@ pub async fn run(window: Duration) -> anyhow::Result<Report> {
     let gateway = Gateway::start().await?;
     let mut database = Database::beside(&gateway.database_url().await?).await?;
     let processes = Processes {
-        gateway: gateway.pid()?,
+        gateways: vec![gateway.pid()?],
         postmaster: database.postmaster().await?,
     };
+    let pid = gateway.pid()?;
     step("idle");
     let idle = Idle {
         statements_per_second: database.idle_statements_per_second().await?,
     };
-    let idle_bytes = resident_bytes(processes.gateway)?;
+    let idle_bytes = resident_bytes(pid)?;
     let mut bench = Bench {
         event: Request::event(gateway.address(), ADMIN_KEY),
         ledger,
@@ -59,7 +59,7 @@ pub async fn run(window: Duration) -> anyhow::Result<Report> {
     let skinny_latency = bench.latency(Plugins::Skinny).await?;
     let memory = Memory {
         idle_bytes,
-        loaded_bytes: resident_bytes(processes.gateway)?,
+        loaded_bytes: resident_bytes(pid)?,
     };
     step("stopping the gateway");
     bench.gateway.stop().await?;
@@ -81,7 +81,7 @@ pub async fn run(window: Duration) -> anyhow::Result<Report> {
 struct Bench {
     event: Request,
     ledger: Arc<Ledger>,
-    sink: SocketAddr,
+    sink: Sink,
     gateway: Gateway,
     processes: Processes,
     window: Duration,
@@ -93,7 +93,7 @@ impl Bench {
     /// Requests per second, and this process's microseconds for each.
     async fn floor(&self) -> anyhow::Result<(f64, f64)> {
         step("the floor: the same client and sink, no gateway");
-        let delivery = Request::delivery(self.sink);
+        let delivery = Request::delivery(self.sink.address);
         let before = self.processes.used()?;
         let sent = load::closed_loop(&delivery, &self.ledger, self.window).await?;
         let used = self.processes.used()? - before;
@@ -134,7 +134,7 @@ impl Bench {
         let sent = load::open_loop(&self.event, &self.ledger, pace).await?;
         self.settle(sent.numbers.clone()).await;
         self.gateway.unsubscribe(&subscription).await?;
-        let waits = self.ledger.waits(sent.numbers);
+        let waits = self.ledger.first_waits(sent.numbers);
         let at = |share: f64| {
             let index = (waits.len().saturating_sub(1) as f64 * share).round() as usize;
             waits.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
@@ -148,7 +148,7 @@ impl Bench {
 
     /// A subscription that has delivered already.
     async fn subscribe(&mut self, plugins: Plugins) -> anyhow::Result<String> {
-        let id = self.gateway.subscribe(self.sink, plugins).await?;
+        let id = self.gateway.subscribe(self.sink.address, plugins).await?;
         let sent = load::closed_loop(&self.event, &self.ledger, WARM_UP).await?;
         self.settle(sent.numbers).await;
         Ok(id)

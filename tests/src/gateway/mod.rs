@@ -145,6 +145,19 @@ impl Gateway {
         self.process.stop().await;
     }
 
+    /// Asks it to stop (SIGTERM) and does not wait.
+    pub async fn ask_to_stop(&self) {
+        self.process.signal("TERM").await;
+    }
+
+    /// Waits until it has stopped cleanly after [`Self::ask_to_stop`].
+    ///
+    /// # Panics
+    /// Where it does not stop in time, or not cleanly.
+    pub async fn gone(&mut self) {
+        self.process.gone().await;
+    }
+
     /// Starts it again, on another port, after [`Self::kill_9`] or [`Self::stop`].
     pub async fn restart(&mut self) {
         self.process = Process::start(&self.environment, self.data_folder.path()).await;

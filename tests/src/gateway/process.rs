@@ -89,6 +89,10 @@ impl Process {
 
     pub(super) async fn stop(&mut self) {
         self.signal("TERM").await;
+        self.gone().await;
+    }
+
+    pub(super) async fn gone(&mut self) {
         let Ok(status) = tokio::time::timeout(STOP_LIMIT, self.child.wait()).await else {
             panic!("the gateway did not stop:\n{}", self.log());
         };

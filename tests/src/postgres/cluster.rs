@@ -221,6 +221,20 @@ fn unprivileged() -> Vec<String> {
     }
 }
 
+/// One of Postgres' own programs, of the version that the tests run where it lies beside the server.
+///
+/// # Panics
+/// Where there is none.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(binaries())
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| panic!("{name} is missing: `apt install postgresql`"))
+}
+
 /// The folder of `initdb` and `postgres`: named by `HOOKGATE_PG_BIN`, on the path, or Debian's newest.
 fn binaries() -> PathBuf {
     let named = std::env::var_os("HOOKGATE_PG_BIN").map(PathBuf::from);

@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
-pub use cluster::{Cluster, Durability};
+pub use cluster::{Cluster, Durability, program};
 
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/migrations");
 const SCHEMA: &str = "hookgate";
@@ -65,6 +65,19 @@ pub async fn fresh_database() -> Database {
 }
 
 impl Cluster {
+    /// A new database with nothing in it.
+    ///
+    /// # Panics
+    /// Where Postgres refuses, with its own words.
+    pub async fn empty_database(&self) -> Database {
+        let database = self.fresh_database().await;
+        let mut connection = PgConnection::connect_with(&database.options)
+            .await
+            .expect("the cluster accepts connections");
+        create(&mut connection, &format!("drop schema {SCHEMA} cascade")).await;
+        database
+    }
+
     /// A new migrated database in this cluster.
     ///
     /// # Panics
