@@ -43,7 +43,7 @@ use crate::ingest::outbox::Drain;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
-use crate::log::{Log, LogConfig, LogParts};
+use crate::log::{Log, LogConfig, LogParts, OutboxAt};
 use crate::plugin::claim::ClaimSigner;
 use crate::plugin::folder::{Folder, FolderPlaces};
 use crate::plugin::{PluginParts, Plugins};
@@ -148,8 +148,7 @@ impl Gateway {
         core.jobs(&plugins, &claims, node);
         let site = public_url.as_str().trim_end_matches('/');
         let api = core.api(&log, &plugins, claims, (&keys.admin, site));
-        let drain = Drain::own(api.ingest(), core.metrics.clone());
-        shutdown.spawn("outbox", drain.run(shutdown.soft()));
+        core.beside(&api)?;
         let router = http::router::router(api, http::plugins::routes());
         let router = dashboard::beside(router, (&core, node), (&keys.admin, site));
         let ending = http::server::Ending::of(&shutdown);
@@ -300,6 +299,24 @@ impl Core<'_> {
             health: adapters::health(self.board.clone()),
             stopping: self.shutdown.draining(),
         })
+    }
+
+    /// What goes on beside the requests: outboxes are drained, and who waits for events is told.
+    fn beside(&self, api: &Api) -> anyhow::Result<()> {
+        let (stop, metrics) = (self.shutdown.soft(), &self.metrics);
+        let own = Drain::own(api.ingest(), metrics.clone());
+        self.shutdown.spawn("outbox", own.run(stop.clone()));
+        for url in &self.settings.outbox.urls {
+            let at = OutboxAt::elsewhere(url.expose())
+                .context("outbox.urls (HOOKGATE_OUTBOX_URLS) has an address that cannot be read")?;
+            let drain = Drain::at(at, api.ingest(), metrics.clone());
+            self.shutdown
+                .spawn("outbox elsewhere", drain.run(stop.clone()));
+        }
+        let arrivals = api.arrivals().clone();
+        let sources = (self.store.clone(), api.log().clone());
+        self.shutdown.spawn("arrivals", arrivals.run(sources, stop));
+        Ok(())
     }
 
     fn sender(&self) -> Sender {

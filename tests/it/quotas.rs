@@ -136,3 +136,23 @@ async fn bytes_count_too_and_only_an_admin_sets_quotas() {
     let refused = publisher.put("/v1/tenants/acme", &json!({})).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
 }
+
+#[tokio::test]
+async fn a_retention_is_kept_and_shown_and_must_be_a_day_or_more() {
+    let gateway = Gateway::fresh().await;
+    let api = gateway.api();
+    let form = json!({"retention": "36h"});
+    let view = api.put("/v1/tenants/acme", &form).await.expect(200);
+    assert_eq!(view["retention"], "36h");
+    let listed = api.get("/v1/tenants").await.expect(200);
+    let tenants = listed["data"].as_array().unwrap();
+    let acme = tenants.iter().find(|tenant| tenant["name"] == "acme");
+    assert_eq!(acme.unwrap()["retention"], "36h");
+    for wrong in ["1h", "4000d", "soon"] {
+        let form = json!({"retention": wrong});
+        let refused = api.put("/v1/tenants/acme", &form).await.expect(422);
+        assert!(refused.to_string().contains("#/retention"), "{refused}");
+    }
+    let view = api.put("/v1/tenants/acme", &json!({})).await.expect(200);
+    assert!(view["retention"].is_null());
+}

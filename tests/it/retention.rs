@@ -93,6 +93,63 @@ async fn an_old_day_goes_and_what_waited_on_it_has_expired() {
     node.log.drain(Duration::from_secs(10)).await;
 }
 
+/// Days stay for the tenant that keeps events longest.
+#[tokio::test]
+async fn each_tenant_keeps_its_events_for_a_time_of_its_own() {
+    let database = fresh_database().await;
+    let pool = database.pool().await;
+    let (old, older) = (OldDay::before_now(5), OldDay::before_now(40));
+    old.make(&pool).await;
+    older.make(&pool).await;
+    sqlx::raw_sql(
+        "insert into tenant (name, v, retention_seconds)
+         values ('shorter', 1, 3 * 86400), ('standard', 1, null), ('longer', 1, 50 * 86400)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let mut events = Vec::new();
+    for (day, tenant, is_kept) in [
+        (&old, 1, false),
+        (&old, 2, true),
+        (&older, 2, false),
+        (&older, 3, true),
+    ] {
+        let event = day.event(&pool, FINISHED, 10 + events.len() as u64).await;
+        sqlx::query("update event set tenant_id = $2 where id = $1")
+            .bind(event.get())
+            .bind(tenant)
+            .execute(&pool)
+            .await
+            .unwrap();
+        events.push((event.get(), is_kept));
+    }
+    sqlx::query("update lane set checkpoint = $2 where lane = $1")
+        .bind(FINISHED)
+        .bind(i64::MAX)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let config = LogConfig {
+        retention: 30 * DAY,
+        ..LogConfig::default()
+    };
+    let node = node_with((&database, options(&database)), 16, config).await;
+    until("what is too old is erased", || async {
+        let erased = "select count(*) from event where erased_at is not null and payload = ''";
+        (count(&pool, erased).await == 2).then_some(())
+    })
+    .await;
+    node.log.drain(Duration::from_secs(10)).await;
+    let kept: Vec<(i64, bool)> =
+        sqlx::query_as("select id, erased_at is null from event order by lane, id")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    events.sort_unstable();
+    assert_eq!(kept, events, "the longest keeps the days");
+}
+
 /// A day before anybody's retention.
 struct OldDay {
     start: Timestamp,

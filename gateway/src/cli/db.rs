@@ -6,12 +6,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::db_outbox::{self, InstallOutboxArgs};
 use crate::config::{ConfigError, Environment, Flags, Settings};
 use crate::embedded::{
     self, Cluster, Durability, Embedded, EmbeddedConfig, EmbeddedError, Postmaster, Search,
 };
+use crate::store::outbox_install::InstallError;
 
-/// Run, look into and stop the embedded Postgres.
+/// Run, look into and stop the embedded Postgres; install an outbox in a database of your own.
 #[derive(Debug, clap::Args)]
 pub struct DbArgs {
     #[command(subcommand)]
@@ -34,6 +36,9 @@ enum DbCommand {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Let transactions of a database of your own emit events: installs `hookgate.emit` and
+    /// `hookgate.watch` there, or brings them up to date.
+    InstallOutbox(InstallOutboxArgs),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,8 @@ pub enum DbError {
     NotEmbedded,
     #[error("{} has no database yet; `hookgate serve` or `hookgate db start` makes one", data_dir.display())]
     NoCluster { data_dir: PathBuf },
+    #[error("the outbox was left as it was: {0}")]
+    Outbox(#[from] InstallError),
     #[error("the cluster's folder cannot be written: {0}")]
     Folder(std::io::Error),
     #[error(
@@ -71,6 +78,7 @@ pub async fn run(
             settings,
             arguments,
         } => psql(&settings, environment, program, arguments).await,
+        DbCommand::InstallOutbox(args) => Ok(db_outbox::run(args).await?),
     }
 }
 

@@ -4,6 +4,7 @@ pub mod client;
 pub mod completions;
 pub mod conformance;
 pub mod db;
+mod db_outbox;
 pub mod deliveries;
 pub mod demo;
 pub mod doctor;

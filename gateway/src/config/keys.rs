@@ -92,6 +92,7 @@ pub(super) const KEYS: &[Key] = &[
     key("delivery.max_excerpt_bytes", "HOOKGATE_MAX_EXCERPT_BYTES", "max-excerpt-bytes", "Part of an answer that is kept").with("4KiB"),
     key("plugins.folder", "HOOKGATE_PLUGINS", "plugins", "Folder watched for plugins; `plugins` in the data folder where not given"),
     key("plugins.threads", "HOOKGATE_PLUGIN_THREADS", "plugin-threads", "Threads that run plugins; one per core where not given"),
+    key("outbox.urls", "HOOKGATE_OUTBOX_URLS", "outbox-urls", "Databases of your own whose outbox is drained (`hookgate db install-outbox`): addresses with commas").secret(),
     key("retention.events", "HOOKGATE_RETENTION", "retention", "How long events and attempts are kept").with("7d"),
     key("ui.name", "HOOKGATE_UI_NAME", "ui-name", "What the dashboard calls itself").with("Hookgate"),
     key("ui.logo", "HOOKGATE_UI_LOGO", "ui-logo", "File of the dashboard's logo: .svg, .png or .webp, at most 256 KiB"),

@@ -27,8 +27,8 @@ pub use self::layers::Source;
 pub use self::print::{Effective, InForce, commented};
 pub use self::secret::{InvalidMasterKey, MasterKey, Secret};
 pub use self::sections::{
-    AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, PluginConfig, ProcessConfig,
-    RetentionConfig, ServerConfig, UiConfig,
+    AccessConfig, AttemptLimits, DatabaseConfig, DeliveryConfig, OutboxConfig, PluginConfig,
+    ProcessConfig, RetentionConfig, ServerConfig, UiConfig,
 };
 pub use self::theme::{Logo, Theme};
 
@@ -74,6 +74,7 @@ pub struct Settings {
     pub database: DatabaseConfig,
     pub delivery: DeliveryConfig,
     pub plugins: PluginConfig,
+    pub outbox: OutboxConfig,
     pub retention: RetentionConfig,
     pub ui: UiConfig,
     /// The same as a listing with sources; secrets are named in it, never shown.

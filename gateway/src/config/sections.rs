@@ -126,6 +126,13 @@ pub struct PluginConfig {
     pub threads: Option<NonZeroUsize>,
 }
 
+/// Databases of users' own that have an outbox. Section `[outbox]`.
+#[derive(Clone, Debug)]
+pub struct OutboxConfig {
+    /// Beside the gateway's own, which always has one.
+    pub urls: Vec<Secret>,
+}
+
 /// How long things are kept. Section `[retention]`.
 #[derive(Clone, Copy, Debug)]
 pub struct RetentionConfig {
@@ -150,6 +157,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
     let delivery = delivery(reader);
     let threads = reader.optional("plugins.threads", count(1024));
     let folder = reader.optional("plugins.folder", |text| Ok(PathBuf::from(text)));
+    let outboxes = reader.optional("outbox.urls", |text| list(text, postgres_url));
     let retention = reader.required("retention.events", duration(DAY, DAY * 3650));
     let ui = ui(reader);
 
@@ -171,6 +179,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
         database: database?,
         delivery: delivery?,
         plugins,
+        outbox: OutboxConfig {
+            urls: outboxes?.unwrap_or_default(),
+        },
         retention: RetentionConfig { events: retention? },
         ui: ui?,
         in_force: Effective::default(),
@@ -264,16 +275,18 @@ fn access(reader: &mut Reader<'_>) -> Option<AccessConfig> {
     })
 }
 
+fn postgres_url(text: &str) -> Result<Secret, String> {
+    let is_postgres =
+        Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+    if is_postgres {
+        Ok(Secret::new(text))
+    } else {
+        Err("must be like postgres://user:password@host/database".to_owned())
+    }
+}
+
 fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
-    let url = reader.optional("database.url", |text| {
-        let is_postgres =
-            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
-        if is_postgres {
-            Ok(Secret::new(text))
-        } else {
-            Err("must be like postgres://user:password@host/database".to_owned())
-        }
-    });
+    let url = reader.optional("database.url", postgres_url);
     let pg_bin = reader.optional("database.pg_bin", |text| Ok(PathBuf::from(text)));
     let allow_unsafe = reader.required("database.allow_unsafe", truth);
     let max_connections = reader.required("database.max_connections", count(1000));

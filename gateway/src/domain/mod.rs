@@ -21,6 +21,7 @@ pub mod parcel;
 pub mod pattern;
 pub mod plugin;
 pub mod prepared;
+pub mod pull_cursor;
 pub mod queueing;
 pub mod quota;
 pub mod random;

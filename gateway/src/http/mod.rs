@@ -5,6 +5,7 @@
 
 pub mod access_form;
 pub mod again;
+pub mod arrivals;
 pub mod backtest;
 pub mod caller;
 mod check;
@@ -32,6 +33,7 @@ pub mod plugin_view;
 pub mod plugins;
 pub mod portal;
 pub mod problem;
+pub mod pull;
 pub mod queueing_form;
 pub mod retrace;
 pub mod router;
@@ -68,6 +70,7 @@ use crate::plugin::claim::ClaimSigner;
 use crate::store::Store;
 use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
+use arrivals::Arrivals;
 use problem::{Kind, Problem};
 use source_records::SourceRecords;
 
@@ -117,6 +120,7 @@ struct Shared {
     parts: ApiParts,
     ingest: Ingest,
     sources: SourceRecords,
+    arrivals: Arrivals,
 }
 
 impl Api {
@@ -128,6 +132,7 @@ impl Api {
             parts,
             ingest,
             sources,
+            arrivals: Arrivals::default(),
         }))
     }
 
@@ -170,6 +175,11 @@ impl Api {
     #[must_use]
     pub(super) fn stopping(&self) -> &CancellationToken {
         &self.0.parts.stopping
+    }
+
+    #[must_use]
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
     }
 
     #[must_use]

@@ -83,6 +83,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::backtest::routes())
         .merge(super::again::routes())
         .merge(super::missed::routes())
+        .merge(super::pull::routes())
         .merge(super::erase::routes())
         .merge(super::verify::routes())
         .merge(super::sources::routes())

@@ -56,6 +56,7 @@ pub struct SubscriptionForm {
         {"sql": "subject LIKE 'eu-%'"}]))]
     filters: Option<Value>,
     #[schema(value_type = String, example = "https://example.com/hooks")]
+    #[serde(deserialize_with = "given")]
     target_url: Option<Value>,
     /// Run in order on every event.
     #[schema(value_type = Option<Vec<PluginUse>>)]
@@ -78,6 +79,11 @@ pub struct FormRules<'a> {
     pub targets: &'a TargetRules,
     /// The longest attempt.
     pub max_timeout: Duration,
+}
+
+/// A member that says something by being null.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a valid form says.
@@ -154,6 +160,13 @@ impl SubscriptionForm {
             verification: check.value("/verification", self.verification),
             expires_at: check.instant("/expires_at", self.expires_at),
         };
+        if wish.target.is_none()
+            && wish.verification != Verification::None
+            && check.errors.is_empty()
+        {
+            let detail = "asks a receiver, and there is none: target_url is null";
+            check.error("/verification", detail);
+        }
         Valid {
             tenant: tenant.and_then(|name| check.parsed("/tenant", name.parse())),
             wish,
@@ -198,15 +211,12 @@ impl Check {
     }
 
     fn target(&mut self, value: Option<Value>, rules: &TargetRules) -> Option<TargetUrl> {
-        let text: Option<String> = self.value("/target_url", value);
-        match text {
-            Some(text) => self.parsed("/target_url", TargetUrl::parse(&text, rules)),
-            None => {
-                let detail = "is missing; subscriptions without a target are not in this version";
-                self.error("/target_url", detail);
-                None
-            }
+        if value.is_none() {
+            let detail = "is missing; null is for who fetches the events (…/events) instead";
+            self.error("/target_url", detail);
         }
+        let text: Option<String> = self.value("/target_url", value);
+        text.and_then(|text| self.parsed("/target_url", TargetUrl::parse(&text, rules)))
     }
 
     fn plugins(&mut self, value: Option<Value>) -> Vec<PluginUse> {
@@ -291,7 +301,6 @@ mod tests {
             (with("event_types", json!([])), "#/event_types"),
             (with("event_types", json!("*")), "#/event_types"),
             (with("event_types", json!(["a", "b*"])), "#/event_types/1"),
-            (with("target_url", json!(null)), "#/target_url"),
             (with("target_url", json!("ftp://a/")), "#/target_url"),
             (with("targets", json!("x")), "#/targets"),
             (with("filters", json!({})), "#/filters"),

@@ -492,6 +492,10 @@ pub async fn test(
         let detail = format!("the subscription is {}; resume it first", record.state.0);
         return Err(Problem::new(Kind::Conflict, detail));
     }
+    if record.wish.target.is_none() {
+        let detail = "the subscription has no target; fetch its events instead";
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
     let event = send_alone(&api, record.tenant.0, (id, TEST_TYPE)).await?;
     Ok((StatusCode::ACCEPTED, Json(TestView { event })))
 }

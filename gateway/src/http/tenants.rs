@@ -1,5 +1,7 @@
 //! `/v1/tenants`: whose events and subscriptions there are, and how much they may send.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -10,10 +12,13 @@ use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, Paging};
 use super::problem::{FieldError, Problem, ProblemBody};
 use super::{Api, AppliedView};
+use crate::domain::duration::{format_duration, parse_duration};
 use crate::domain::ids::TenantId;
 use crate::domain::quota::Quota;
 use crate::domain::tenant::TenantName;
 use crate::store::tenants::Tenant;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TenantView {
@@ -21,6 +26,8 @@ pub struct TenantView {
     name: TenantName,
     created_at: String,
     quota: Quota,
+    /// How long its events are kept; null: as long as the gateway's setting says.
+    retention: Option<String>,
 }
 
 impl From<Tenant> for TenantView {
@@ -29,6 +36,7 @@ impl From<Tenant> for TenantView {
             name: tenant.name,
             created_at: tenant.created_at.to_rfc3339(),
             quota: tenant.quota,
+            retention: tenant.retention.map(format_duration),
         }
     }
 }
@@ -62,6 +70,31 @@ pub async fn list(
 pub struct TenantForm {
     /// No limits where it is left out.
     quota: Quota,
+    /// How long its events are kept, from `1d` to `3650d`, by whole seconds; null: as long as the
+    /// gateway's setting says. What is older is erased within an hour; its deliveries that wait are
+    /// cancelled.
+    #[schema(example = "30d")]
+    retention: Option<String>,
+}
+
+impl TenantForm {
+    fn retention(&self) -> Result<Option<Duration>, Problem> {
+        let refuse = |detail: String| {
+            Problem::fields(vec![FieldError {
+                pointer: "#/retention".to_owned(),
+                detail,
+            }])
+        };
+        let Some(text) = &self.retention else {
+            return Ok(None);
+        };
+        let retention = parse_duration(text).map_err(|error| refuse(error.to_string()))?;
+        if (DAY..=DAY * 3650).contains(&retention) {
+            Ok(Some(retention))
+        } else {
+            Err(refuse("must be from 1d to 3650d".to_owned()))
+        }
+    }
 }
 
 /// A tenant after a change.
@@ -73,7 +106,7 @@ pub struct ChangedTenantView {
     applied: AppliedView,
 }
 
-/// Limit what a tenant may send; makes the tenant where there is none. Each node grants its share:
+/// Limit what a tenant may send and how long its events are kept; makes the tenant where there is none. Each node grants its share:
 /// a quota of 100 events per second on two nodes is 50 on each.
 #[utoipa::path(put, path = "/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
     request_body = TenantForm, responses((status = 200, body = ChangedTenantView),
@@ -90,7 +123,8 @@ pub async fn put(
             detail: error.to_string(),
         }])
     })?;
-    let (tenant, version) = api.store().set_quota(&name, form.quota).await?;
+    let terms = (form.quota, form.retention()?);
+    let (tenant, version) = api.store().set_terms(&name, terms).await?;
     Ok(Json(ChangedTenantView {
         tenant: tenant.into(),
         applied: api.applied(version).await,

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::flaw::{Flaw, Rule};
 use super::{Identity, Incoming};
 use crate::domain::event::Attributes;
-use crate::log::Idempotency;
+use crate::log::{Idempotency, NewEvent};
 
 const HEADER: &str = "idempotency-key";
 const MAX_KEY_BYTES: usize = 255;
@@ -75,6 +75,17 @@ pub fn of(incoming: &Incoming, key: Option<&IdempotencyKey>, index: usize) -> Op
         key_hash,
         body_hash: content_hash(incoming),
     })
+}
+
+/// Hashes for a row of an outbox in another database, which is named by `home`: however often it is
+/// read, it is one event.
+#[must_use]
+pub fn of_row(home: &str, row: i64, event: &NewEvent) -> Idempotency {
+    let attributes = serde_json::to_vec(&event.attributes).expect("attributes are plain data");
+    Idempotency {
+        key_hash: hash(&[b"outbox", home.as_bytes(), &row.to_be_bytes()]),
+        body_hash: hash(&[event.event_type.as_bytes(), &attributes, &event.data]),
+    }
 }
 
 /// Of all that a producer sends again when it repeats an event; the trace is new each time.

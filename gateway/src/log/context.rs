@@ -1,6 +1,6 @@
 //! What every task of the log shares.
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::clock::Clock;
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) stop: Stop,
     /// What was stored that waits for others.
     pub(super) arrivals: Arrivals,
+    /// Wakes who waits for events, each time that some were stored.
+    pub(super) stored: Notify,
     lanes_up: watch::Sender<usize>,
 }
 
@@ -76,6 +78,7 @@ impl Shared {
             ready,
             stop,
             arrivals: Arrivals::default(),
+            stored: Notify::new(),
             lanes_up: watch::channel(0).0,
         }
     }

@@ -29,6 +29,7 @@
 //! What this module refuses to do: know what an event means, decide when to try again, delete.
 
 mod again;
+mod aging;
 mod batch;
 mod beat;
 mod buckets;
@@ -234,6 +235,11 @@ impl Log {
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.shared.ctx.pulse.clone()
+    }
+
+    /// Completes when this node has stored events. Seldom, it misses some: look now and then too.
+    pub async fn stored(&self) {
+        self.shared.stored.notified().await;
     }
 
     /// Completes when a task of the log ended although nobody asked it to: end the process, so

@@ -8,6 +8,7 @@
 //! The same serves an outbox in a database of the user's own. What this module refuses to do: turn
 //! rows into events, or decide which of them can become none.
 
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -27,7 +28,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where an outbox is. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OutboxAt(PgConnectOptions);
+pub struct OutboxAt {
+    options: PgConnectOptions,
+    name: String,
+    is_elsewhere: bool,
+}
 
 /// Hears `hookgate.emit` notify.
 #[derive(Debug)]
@@ -37,6 +42,8 @@ pub struct Ear(PgListener);
 #[derive(Debug)]
 pub struct Outbox {
     connection: PgConnection,
+    /// What the database's outbox calls itself, where it is another one than the gateway's.
+    home: Option<String>,
     /// Nothing at or below it will ever come.
     done: i64,
     /// Once every transaction below the second number has ended, everything up to the first row is
@@ -69,17 +76,55 @@ impl Log {
     /// The outbox in the gateway's own database.
     #[must_use]
     pub fn outbox(&self) -> OutboxAt {
-        OutboxAt(self.shared.ctx.sessions.options().clone())
+        OutboxAt {
+            options: self.shared.ctx.sessions.options().clone(),
+            name: "own".to_owned(),
+            is_elsewhere: false,
+        }
     }
 }
 
 impl OutboxAt {
+    /// An outbox in a database of a user's own, at the address of that database.
+    ///
+    /// # Errors
+    /// Where it is no address of a Postgres database.
+    pub fn elsewhere(url: &str) -> Result<Self, LogError> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("hookgate outbox")
+            .options([
+                ("statement_timeout", "10000"),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+                ("tcp_keepalives_idle", "5"),
+                ("tcp_keepalives_interval", "2"),
+                ("tcp_keepalives_count", "3"),
+            ]);
+        let database = options.get_database().unwrap_or_default();
+        Ok(Self {
+            name: format!("{}/{database}", options.get_host()),
+            options,
+            is_elsewhere: true,
+        })
+    }
+
+    /// Without user and password: `own`, or `host/database`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
+    }
+
     /// Takes the outbox's lock; None where another node holds it.
     ///
     /// # Errors
     /// Where the database cannot be reached, or has no outbox.
     pub async fn take(&self) -> Result<Option<Outbox>, LogError> {
-        let connecting = PgConnection::connect_with(&self.0);
+        let connecting = PgConnection::connect_with(&self.options);
         let mut connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| LogError::Silent)??;
@@ -87,8 +132,15 @@ impl OutboxAt {
             r#"select pg_try_advisory_lock(hashtextextended('hookgate.outbox drainer', 0)) as "held!""#
         );
         if in_time(query.fetch_one(&mut connection)).await? {
+            let home = if self.is_elsewhere {
+                let query = sqlx::query_scalar("select id::text from hookgate.outbox_home");
+                Some(in_time(query.fetch_one(&mut connection)).await?)
+            } else {
+                None
+            };
             return Ok(Some(Outbox {
                 connection,
+                home,
                 done: 0,
                 mark: None,
                 newest: 0,
@@ -106,7 +158,7 @@ impl OutboxAt {
     /// Where the database cannot be reached.
     pub async fn listen(&self) -> Result<Ear, LogError> {
         let pool = PgPoolOptions::new().max_connections(1);
-        let pool = pool.connect_lazy_with(self.0.clone());
+        let pool = pool.connect_lazy_with(self.options.clone());
         let mut listener = in_time(PgListener::connect_with(&pool)).await?;
         in_time(listener.listen(CHANNEL)).await?;
         Ok(Ear(listener))
@@ -161,6 +213,12 @@ impl Outbox {
                 data_bytes: usize::try_from(row.data_bytes).unwrap_or_default(),
             })
             .collect())
+    }
+
+    /// What tells this outbox from all others, where it is in a database of a user's own.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref()
     }
 
     /// Whether the last look found that every row that was ever made is dealt with. While it is not,

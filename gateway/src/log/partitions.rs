@@ -16,6 +16,7 @@ use crate::domain::attempt::Outcome;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{EventId, LaneId};
 
+use super::aging;
 use super::context::{Context, Shared};
 use super::error::LogError;
 use super::session::in_time;
@@ -46,6 +47,8 @@ pub(super) async fn run(pool: PgPool, shared: Arc<Shared>, retention: Duration) 
 async fn keep(pool: &PgPool, ctx: &Context, retention: Duration) -> Result<(), LogError> {
     ensure(pool, ctx).await?;
     let today = day_of(ctx.clock.now());
+    // Days go whole, so they stay for whoever keeps events longest; the others' are erased first.
+    let retention = aging::keep(pool, ctx, retention).await?;
     let kept_days = i64::try_from(retention.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX);
     for (table, kept_days) in [
         (Table::Event, kept_days),

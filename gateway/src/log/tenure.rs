@@ -166,6 +166,7 @@ impl Tenure {
         self.hand_out(works);
         news.windows_close(self.lane.window_at());
         self.shared.arrivals.tell(news);
+        self.shared.stored.notify_waiters();
     }
 
     fn work(

@@ -49,7 +49,8 @@ struct OfType {
 
 impl Matcher {
     pub(super) fn insert(&mut self, subscription: &Subscription) {
-        if !subscription.state.takes_events() {
+        // Who has no target fetches its events: for it none is kept.
+        if !subscription.state.takes_events() || subscription.target.is_none() {
             return;
         }
         let likely = Likely {
@@ -165,7 +166,7 @@ mod tests {
             event_types: types.iter().map(|text| text.parse().unwrap()).collect(),
             labels: Labels::default(),
             filters: Filters::parse(filters).unwrap(),
-            target: None,
+            target: crate::domain::target_url::TargetUrl::from_stored("https://a.example/"),
             plugins: vec![],
             policy: DeliveryPolicy::default(),
             access: crate::domain::access::Access::default(),

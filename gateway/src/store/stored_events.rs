@@ -10,17 +10,17 @@ use crate::domain::event::Event;
 use crate::domain::ids::{EventId, TenantId};
 use crate::domain::job::EventRange;
 
-struct Row {
-    id: i64,
-    tenant_id: i32,
-    event_type: String,
-    encoding: i16,
-    attributes: Vec<u8>,
-    payload: Vec<u8>,
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) tenant_id: i32,
+    pub(super) event_type: String,
+    pub(super) encoding: i16,
+    pub(super) attributes: Vec<u8>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Row {
-    fn read(self) -> Result<Event, StoreError> {
+    pub(super) fn read(self) -> Result<Event, StoreError> {
         if self.encoding != 0 {
             return Err(StoreError::Unreadable {
                 table: "event",

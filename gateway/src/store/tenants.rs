@@ -1,6 +1,7 @@
 //! Tenants: made when somebody first names them.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::change::Change;
 use super::{Store, StoreError};
@@ -16,6 +17,8 @@ pub struct Tenant {
     pub name: TenantName,
     pub created_at: Timestamp,
     pub quota: Quota,
+    /// How long its events are kept; None: as long as the gateway's setting says.
+    pub retention: Option<Duration>,
 }
 
 /// A quota as its columns say it.
@@ -63,26 +66,30 @@ impl Store {
         Ok(TenantId::new(id))
     }
 
-    /// Gives a tenant this quota instead of any it had; makes the tenant where there is none.
+    /// Gives a tenant this quota and this retention instead of any it had; makes the tenant where
+    /// there is none.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn set_quota(
+    pub async fn set_terms(
         &self,
         name: &TenantName,
-        quota: Quota,
+        (quota, retention): (Quota, Option<Duration>),
     ) -> Result<(Tenant, ConfigVersion), StoreError> {
         let mut change = Change::begin(&self.pool).await?;
         let column = |limit: Option<NonZeroU32>| limit.map(|limit| i64::from(limit.get()));
         let row = sqlx::query!(
-            "insert into tenant (name, v, events_per_second, bytes_per_second) values ($1, $2, $3, $4)
+            "insert into tenant (name, v, events_per_second, bytes_per_second, retention_seconds)
+             values ($1, $2, $3, $4, $5)
              on conflict (name) do update set v = excluded.v,
-               events_per_second = excluded.events_per_second, bytes_per_second = excluded.bytes_per_second
+               events_per_second = excluded.events_per_second, bytes_per_second = excluded.bytes_per_second,
+               retention_seconds = excluded.retention_seconds
              returning id, created_at",
             name.as_str(),
             change.version().get(),
             column(quota.events_per_second),
-            column(quota.bytes_per_second)
+            column(quota.bytes_per_second),
+            retention.and_then(|retention| i64::try_from(retention.as_secs()).ok())
         )
         .fetch_one(change.connection())
         .await?;
@@ -92,6 +99,7 @@ impl Store {
             name: name.clone(),
             created_at: row.created_at.into(),
             quota,
+            retention,
         };
         Ok((tenant, version))
     }
@@ -107,7 +115,7 @@ impl Store {
         limit: u16,
     ) -> Result<Vec<Tenant>, StoreError> {
         let rows = sqlx::query!(
-            "select id, name, created_at, events_per_second, bytes_per_second from tenant
+            "select id, name, created_at, events_per_second, bytes_per_second, retention_seconds from tenant
              where id > $1 and ($2::int is null or id = $2) order by id limit $3",
             after.map_or(0, TenantId::get),
             only.map(TenantId::get),
@@ -129,6 +137,10 @@ impl Store {
                     name,
                     created_at: row.created_at.into(),
                     quota: quota(row.events_per_second, row.bytes_per_second),
+                    retention: row
+                        .retention_seconds
+                        .and_then(|seconds| u64::try_from(seconds).ok())
+                        .map(Duration::from_secs),
                 })
             })
             .collect()

@@ -51,6 +51,12 @@ pub struct SourceLabel {
     pub reason: &'static str,
 }
 
+/// Label of [`Metrics::outbox_waiting`]: `own`, or the host and the name of another database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutboxLabel {
+    pub outbox: String,
+}
+
 /// Label of [`Metrics::http_seconds`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabel {
@@ -87,7 +93,7 @@ pub struct Metrics {
     pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     pub outbox_events: Counter,
     pub outbox_refused: Counter,
-    pub outbox_waiting: Gauge,
+    pub outbox_waiting: Family<OutboxLabel, Gauge>,
     pub outbox_seconds: Histogram,
     pub source_requests: Family<SourceLabel, Counter>,
 }
@@ -126,7 +132,7 @@ impl Metrics {
             http_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             outbox_events: Counter::default(),
             outbox_refused: Counter::default(),
-            outbox_waiting: Gauge::default(),
+            outbox_waiting: Family::default(),
             outbox_seconds: Histogram::new(SECONDS),
             source_requests: Family::default(),
         };
