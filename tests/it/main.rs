@@ -16,6 +16,7 @@ mod command_line;
 mod conformance;
 mod crash;
 mod deploy;
+mod doctor;
 mod drain;
 mod embedded;
 mod erasure;

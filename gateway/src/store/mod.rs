@@ -21,6 +21,7 @@ pub mod nodes;
 pub mod plugins;
 pub mod policy;
 pub mod preflight;
+pub mod schema;
 pub mod seal;
 pub mod states;
 pub mod stored_events;

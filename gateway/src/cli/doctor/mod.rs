@@ -3,6 +3,8 @@
 //! Looks and says; changes nothing, and never stops at the first trouble.
 
 mod finding;
+mod reach;
+mod surroundings;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -73,7 +75,10 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         "valid; `hookgate serve --print-config` shows them",
     )];
     match &settings.database.url {
-        Some(url) => findings.push(database(url, settings.database.allow_unsafe).await),
+        Some(url) => {
+            findings.push(database(url, settings.database.allow_unsafe).await);
+            findings.extend(surroundings::schema(url).await);
+        }
         None => findings.push(postgres(&settings, environment)),
     }
     findings.extend([
@@ -83,6 +88,8 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         open_files(),
         guest_toolchain(environment),
     ]);
+    findings.extend(surroundings::findings(&settings, environment));
+    findings.extend(reach::findings(&settings, environment).await);
     findings
 }
 
