@@ -4,6 +4,7 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod api_page;
 mod backtest;
 mod backup;
 mod bad_input;

@@ -8,6 +8,11 @@ use hookgate_tests::{Gateway, Receipt, Receiver, event};
 use tokio::process::Command;
 
 #[path = "../../docs/receivers/verify.rs"]
+#[allow(
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "written for other people's programs"
+)]
 mod snippet;
 
 /// Escapes, letters beyond ASCII and a number that no double holds: what a re-serialised body would change.

@@ -24,7 +24,8 @@ cargo xtask chaos [--release] [ARGS]   kill gateways and Postgres under load by 
 cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
 
 ARGS go on to the command: `cargo xtask demo --help` tells which there are.
---full adds what takes long or needs the internet: the advisory database, plugins in Python and Go.
+--full adds what takes long or needs the internet: the advisory database, plugins in Python and Go,
+dashboards on a real Prometheus, recipes, reference libraries, linters. What is missing is said.
 
 The target folder is CARGO_TARGET_DIR, else target/. Plugins compile in guests/ below it.
 Fetched when missing, on Debian as root: Postgres (apt), a compiler for wasm (apt, unpacked
