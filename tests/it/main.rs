@@ -4,17 +4,22 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod api_page;
 mod backtest;
 mod backup;
 mod bad_input;
 mod balanced;
+mod book;
 mod buckets;
 mod chaos;
 mod cloudevents;
+mod command_line;
 mod conformance;
 mod crash;
 mod dashboard;
 mod dashboard_browser;
+mod deploy;
+mod doctor;
 mod drain;
 mod embedded;
 mod erasure;
@@ -52,6 +57,8 @@ mod preflight;
 mod protocol;
 mod pull;
 mod quotas;
+mod receivers;
+mod recipes;
 mod replay;
 mod retention;
 mod retries;

@@ -2,8 +2,11 @@
 //!
 //! `UPDATE_SNAPSHOTS=1` writes the snapshot anew.
 
-use hookgate_tests::Gateway;
+use std::path::PathBuf;
+
+use hookgate_tests::{Gateway, tool};
 use serde_json::Value;
+use tokio::process::Command;
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/it/openapi.json");
 
@@ -53,4 +56,50 @@ async fn every_route_says_what_it_answers_and_with_which_problem() {
             assert!(has_problem, "{method} {path}");
         }
     }
+}
+
+/// Spectral's own rules for OpenAPI, without an exception.
+#[tokio::test]
+async fn a_linter_finds_nothing_in_the_document() {
+    if !tool::is_full("Spectral, from npm") {
+        return;
+    }
+    let Some(_node) = tool::found("node", "apt-get install nodejs npm") else {
+        return;
+    };
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("spectral");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("node_modules/.bin/spectral");
+    if !program.is_file() {
+        let mut npm = Command::new("npm");
+        npm.args([
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+        ]);
+        npm.arg(&folder).arg("@stoplight/spectral-cli@6.16.3");
+        if !npm.status().await.is_ok_and(|status| status.success()) {
+            return tool::left_out("Spectral could not be fetched");
+        }
+    }
+    let gateway = Gateway::fresh().await;
+    let document = gateway.api().get("/openapi.json").await.body;
+    std::fs::write(folder.join("rules.yaml"), "extends: [\"spectral:oas\"]\n").unwrap();
+    std::fs::write(folder.join("openapi.json"), &document).unwrap();
+    let output = Command::new(program)
+        .args([
+            "lint",
+            "--fail-severity=hint",
+            "-r",
+            "rules.yaml",
+            "openapi.json",
+        ])
+        .current_dir(&folder)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", tool::said(&output));
 }

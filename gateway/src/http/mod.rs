@@ -12,6 +12,8 @@ mod check;
 pub mod confirm;
 pub mod deliveries;
 pub mod delivery_form;
+mod docs;
+mod document;
 pub mod erase;
 pub mod events;
 pub mod explain;

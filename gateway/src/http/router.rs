@@ -97,16 +97,16 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
 /// The API, ready to be served.
 pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
     let (routes, document) = described(more).split_for_parts();
-    let document = named(document)
-        .to_json()
-        .expect("the document is plain data");
-    let document: bytes::Bytes = document.into();
+    let mut document = serde_json::to_value(named(document)).expect("the document is plain data");
+    super::document::finish(&mut document);
+    let document: bytes::Bytes = document.to_string().into();
     let serve_document = move || {
         let document = document.clone();
         async move { ([(CONTENT_TYPE, "application/json")], document) }
     };
     routes
         .route("/openapi.json", axum::routing::get(serve_document))
+        .merge(super::docs::routes())
         .fallback(async || Problem::new(Kind::NotFound, "see /openapi.json for the routes"))
         .layer(from_fn_with_state(api.clone(), observed))
         .with_state(api)

@@ -26,6 +26,7 @@ pub mod policy;
 pub mod preflight;
 pub mod pull;
 pub mod pulse;
+pub mod schema;
 pub mod seal;
 pub mod sessions;
 pub mod sources;

@@ -27,7 +27,8 @@ cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or
 
 ARGS go on to the command: `cargo xtask demo --help` tells which there are.
 --full adds what takes long or needs the internet: the advisory database, plugins in Python and Go,
-every journey of the dashboard in a browser.
+every journey of the dashboard in a browser, dashboards on a real Prometheus, recipes, reference
+libraries, linters. What is missing is said.
 
 The target folder is CARGO_TARGET_DIR, else target/. Plugins compile in guests/ below it.
 Fetched when missing, on Debian as root: Postgres (apt), a compiler for wasm (apt, unpacked

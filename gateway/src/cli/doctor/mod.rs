@@ -4,6 +4,8 @@
 
 mod finding;
 mod plugins;
+mod reach;
+mod surroundings;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -75,7 +77,10 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         "valid; `hookgate serve --print-config` shows them",
     )];
     match &settings.database.url {
-        Some(url) => findings.push(database(url, settings.database.allow_unsafe).await),
+        Some(url) => {
+            findings.push(database(url, settings.database.allow_unsafe).await);
+            findings.extend(surroundings::schema(url).await);
+        }
         None => findings.push(postgres(&settings, environment)),
     }
     findings.extend([
@@ -86,6 +91,8 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         plugins::files(&settings.plugins.folder),
     ]);
     findings.extend(plugins::toolchains());
+    findings.extend(surroundings::findings(&settings, environment));
+    findings.extend(reach::findings(&settings, environment).await);
     findings
 }
 
