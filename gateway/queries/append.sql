@@ -1,16 +1,19 @@
 -- Appends one lane's batch: idempotency keys first, then the events whose keys are new, then the
--- parked rows of those events. All of it or nothing. Returns the events that are new and the
--- version of the configuration that this very snapshot saw.
+-- parked rows and open windows of those events. All of it or nothing. Returns the events that are new, the
+-- version of the configuration that this very snapshot saw, and when the first of the windows closes.
 --
 -- Guarantee: of all events with one key, over all lanes and nodes, one is stored. Keys live in days
 -- of the database's clock. `older` and `newer` are the same day except within a minute of midnight;
 -- then both are written, the older first. Two statements with the same key therefore always insert
 -- at least one row of the same day, and there the second waits for the first to commit. What was
 -- committed the day before `older` is old enough to be visible, so looking is enough.
--- Keys come sorted, so that two batches never wait for each other in a circle.
 -- Guarantee: a row of the outbox leaves it in the statement that stores its event, so it becomes one
 -- event, whoever else has read it; where it is gone already, nothing is stored for it. Nor where the
 -- configuration is newer than $23, the one it was matched with: nobody could be told to try again.
+-- Keys come sorted, so that two batches never wait for each other in a circle; so do the windows.
+--
+-- Guarantee of order: a row's id is drawn after its event was written, hence by a transaction that has
+-- its own id already (scan_orders.sql). Of events with one key in one flush the window is touched once.
 with days as (
   select floor(extract(epoch from now() - interval '1 minute') / 86400)::int as older,
          floor(extract(epoch from now() + interval '1 minute') / 86400)::int as newer
@@ -56,10 +59,38 @@ stored as (
   returning id
 ),
 waiting as (
-  insert into parked (bucket, event_id, subscription_id, lane, due_at, reason)
-  select p.bucket, p.event_id, p.subscription_id, $1, 'infinity', p.reason
-  from unnest($14::smallint[], $15::bigint[], $8::int[], $16::smallint[]) as p (bucket, event_id, subscription_id, reason)
-  where p.event_id in (select id from stored)
+  insert into parked (bucket, event_id, subscription_id, lane, due_at, reason, order_key)
+  select p.bucket, p.event_id, p.subscription_id, $1,
+         case when p.reason = 8 then '-infinity'::timestamptz else 'infinity' end, p.reason, p.order_key
+  from unnest($14::smallint[], $15::bigint[], $8::int[], $16::smallint[], $24::bigint[])
+       with ordinality as p (bucket, event_id, subscription_id, reason, order_key, position)
+  where p.reason is not null and p.event_id in (select id from stored)
+  order by p.position
   on conflict do nothing
+),
+opened as (
+  insert into pending_key as open
+    (bucket, subscription_id, key, grouping_code, members, sizes, bytes, quiet_ms, max_wait_ms, max_events, max_bytes, first_at, due_at)
+  select w.bucket, w.subscription_id, w.key, max(w.grouping_code),
+         array_agg(w.event_id order by w.event_id), array_agg(w.size order by w.event_id), sum(w.size),
+         max(w.quiet_ms), max(w.max_wait_ms), max(w.max_events), max(w.max_bytes), now(),
+         case when count(*) >= max(w.max_events) or sum(w.size) >= max(w.max_bytes) then now()
+              else now() + interval '1 millisecond' * least(max(w.max_wait_ms), max(w.quiet_ms)) end
+  from unnest($14::smallint[], $15::bigint[], $8::int[], $25::text[], $26::smallint[], $27::int[], $28::int[], $29::int[], $30::int[], $31::int[])
+       as w (bucket, event_id, subscription_id, key, grouping_code, size, quiet_ms, max_wait_ms, max_events, max_bytes)
+  where w.key is not null and w.event_id in (select id from stored)
+  group by w.bucket, w.subscription_id, w.key
+  order by w.bucket, w.subscription_id, w.key
+  on conflict (bucket, subscription_id, key) do update
+  set members = open.members || excluded.members, sizes = open.sizes || excluded.sizes, bytes = open.bytes + excluded.bytes,
+      grouping_code = excluded.grouping_code, quiet_ms = excluded.quiet_ms, max_wait_ms = excluded.max_wait_ms,
+      max_events = excluded.max_events, max_bytes = excluded.max_bytes,
+      due_at = case
+        when cardinality(open.members) + cardinality(excluded.members) >= excluded.max_events
+          or open.bytes + excluded.bytes >= excluded.max_bytes then now()
+        else least(open.first_at + interval '1 millisecond' * excluded.max_wait_ms,
+                   now() + interval '1 millisecond' * excluded.quiet_ms) end
+  returning open.due_at
 )
-select s.id as "id!", c.v as "config!" from stored s cross join config_version c
+select s.id as "id!", c.v as "config!", w.due_at as window_at
+from stored s cross join config_version c cross join (select min(due_at) as due_at from opened) w

@@ -7,6 +7,7 @@
 mod adapters;
 mod dashboard;
 mod lives;
+mod randomness;
 mod stop;
 
 use std::net::SocketAddr;
@@ -25,12 +26,13 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 use url::Url;
 
+use self::randomness::system_random;
 use crate::config::{Environment, KeyFile, MasterKey, Secret, Settings};
 use crate::delivery::aside::Aside;
 use crate::delivery::guard::Guard;
 use crate::delivery::resolver::SystemLookup;
 use crate::delivery::sender::{Sender, SenderParts, system_roots};
-use crate::delivery::{Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
+use crate::delivery::{Board, Bounds, Delivery, DeliveryConfig, DeliveryParts, Origin, Outside};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::NodeId;
 use crate::domain::random::Random;
@@ -125,6 +127,7 @@ impl Gateway {
             clock,
             random,
             metrics,
+            board: Board::default(),
             shutdown: shutdown.clone(),
         };
         let log = core.log(database, pool.clone(), node, ready).await?;
@@ -184,6 +187,8 @@ struct Core<'a> {
     clock: Clock,
     random: Random,
     metrics: Metrics,
+    /// How receivers fare.
+    board: Board,
     shutdown: Shutdown,
 }
 
@@ -292,6 +297,7 @@ impl Core<'_> {
                 max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),
+            health: adapters::health(self.board.clone()),
             stopping: self.shutdown.draining(),
         })
     }
@@ -303,6 +309,7 @@ impl Core<'_> {
             lookup: Arc::new(SystemLookup::new(targets.allow_private_networks)),
             roots: system_roots(),
             limits: self.settings.delivery.limits,
+            proxy: self.settings.delivery.egress_proxy.clone(),
             clock: self.clock.clone(),
         })
     }
@@ -353,6 +360,7 @@ impl Core<'_> {
                 recovered: adapters::wake(log.clone(), ParkReason::Overflow),
             },
             sender,
+            board: self.board.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             metrics: self.metrics.clone(),
@@ -364,11 +372,6 @@ impl Core<'_> {
 #[must_use]
 pub fn system_clock() -> Clock {
     Clock::new(|| Timestamp::from(OffsetDateTime::now_utc()))
-}
-
-/// The operating system's source.
-fn system_random() -> Random {
-    Random::new(|bytes| getrandom::fill(bytes).expect("the operating system has randomness"))
 }
 
 /// First of all, so that a taken port is told before anything else is started.

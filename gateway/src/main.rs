@@ -12,6 +12,10 @@ use hookgate::cli;
 use hookgate::config::Environment;
 use hookgate::embedded::{SUPERVISOR_COMMAND, SupervisorArgs, run_supervisor};
 
+/// An event and its delivery are a few dozen small allocations, freed on other threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hookgate",
@@ -41,6 +45,8 @@ enum Command {
     Deliveries(cli::deliveries::DeliveriesArgs),
     /// Look at subscriptions, change them, replay their events
     Subscriptions(cli::subscriptions::SubscriptionsArgs),
+    /// Take in the webhooks of providers: addresses, secrets, what was refused
+    Sources(cli::sources::SourcesArgs),
     /// Look at long work: backtests, replays, erasures; watch and cancel it
     Jobs(cli::jobs::JobsArgs),
     /// Make, list and revoke API keys
@@ -110,6 +116,7 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Events(arguments) => cli::events::run(arguments).await,
         Command::Deliveries(arguments) => cli::deliveries::run(arguments).await,
         Command::Subscriptions(arguments) => cli::subscriptions::run(arguments).await,
+        Command::Sources(arguments) => cli::sources::run(arguments).await,
         Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,

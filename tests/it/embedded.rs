@@ -463,9 +463,45 @@ fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
             "disk",
             "port",
             "open files",
-            "plugin kit"
+            "plugin folder",
+            "Rust plugins",
+            "JS/TS plugins",
+            "Python plugins",
+            "Go plugins",
+            "C plugins"
         ]
     );
+
+    // Files that no gateway would take, and a machine on which no plugin can be built.
+    let plugins = folder.path().join("hookgate-data/plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let whole = hookgate_tests::component::stamping(1);
+    std::fs::write(plugins.join("good.wasm"), &whole).unwrap();
+    std::fs::write(plugins.join("half.wasm"), &whole[..whole.len() / 2]).unwrap();
+    let clock = hookgate_tests::component::component("imports-a-clock");
+    std::fs::write(plugins.join("clock.wasm"), clock).unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    let output = command(folder.path(), &["doctor"])
+        .env("HOOKGATE_DATA_DIR", plugins.parent().unwrap())
+        .env("XDG_CACHE_HOME", &empty)
+        .env("PATH", &empty)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "2 of 3 cannot be taken",
+        "half.wasm: ",
+        "clock.wasm: it imports wasi:clocks",
+        "hookgate plugin check FILE",
+        "no rustc",
+        "rustup.rs",
+        "no Node.js",
+        "Python 3.9 or newer is missing",
+        "apt-get install python3 python3-pip",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
 
     for (variable, value, part) in [
         (

@@ -39,7 +39,7 @@ async fn an_event_is_stored_handed_out_recorded_and_passed_by_the_checkpoint() {
     let mut node = node(&database, 16).await;
 
     let mut new = event(&[1, 2]);
-    new.parked = vec![(SubscriptionId::new(3), ParkReason::Paused)];
+    new.parked = vec![(SubscriptionId::new(3), ParkReason::Paused.into())];
     let id = store(&node.log, new).await;
 
     let works = node.ready.recv().await.unwrap();
@@ -462,7 +462,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "append",
             include_str!("../../gateway/queries/append.sql"),
-            23,
+            31,
         ),
         (
             "known_keys",
@@ -477,7 +477,7 @@ async fn the_hot_statements_stay_on_their_indexes() {
         (
             "complete_parked",
             include_str!("../../gateway/queries/complete_parked.sql"),
-            21,
+            25,
         ),
         (
             "recover",
@@ -499,6 +499,31 @@ async fn the_hot_statements_stay_on_their_indexes() {
             include_str!("../../gateway/queries/load_events.sql"),
             2,
         ),
+        (
+            "scan_orders",
+            include_str!("../../gateway/queries/scan_orders.sql"),
+            3,
+        ),
+        (
+            "load_orders",
+            include_str!("../../gateway/queries/load_orders.sql"),
+            4,
+        ),
+        (
+            "due_windows",
+            include_str!("../../gateway/queries/due_windows.sql"),
+            2,
+        ),
+        (
+            "move_windows",
+            include_str!("../../gateway/queries/move_windows.sql"),
+            15,
+        ),
+        (
+            "replace_windows",
+            include_str!("../../gateway/queries/replace_windows.sql"),
+            6,
+        ),
         ("beat", include_str!("../../gateway/queries/beat.sql"), 6),
         (
             "take_lane",
@@ -507,7 +532,15 @@ async fn the_hot_statements_stay_on_their_indexes() {
         ),
     ] {
         let plan = plan(&database, statement, parameters).await;
-        for table in ["event", "attempt", "parked", "idempotency", "outbox "] {
+        let tables = [
+            "event",
+            "attempt",
+            "parked",
+            "idempotency",
+            "pending_key",
+            "outbox ",
+        ];
+        for table in tables {
             let scans = plan.lines().filter(|line| {
                 line.contains("Seq Scan on") && line.contains(&format!("Seq Scan on {table}"))
             });

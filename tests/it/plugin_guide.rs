@@ -88,3 +88,32 @@ fn has_row(kind: &str) {
         "plugins/README.md has no row for {kind}"
     );
 }
+
+/// A page that names tests which are gone would be a promise without cover.
+#[test]
+fn the_tests_that_the_hosts_page_names_are_there() {
+    const PAGE: &str = include_str!("../../plugins/host/README.md");
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [here.join("it"), here.join("../plugins/host/tests/host")];
+    let named: Vec<(&str, &str)> = PAGE
+        .split('`')
+        .filter_map(|text| text.split_once("::"))
+        .collect();
+    assert!(named.len() > 50, "{}", named.len());
+    let missing: Vec<String> = named
+        .into_iter()
+        .filter(|(module, test)| {
+            let is_there = places.iter().any(|place| {
+                let file = place.join(module).with_extension("rs");
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                text.contains(&format!("fn {test}()"))
+            });
+            !is_there
+        })
+        .map(|(module, test)| format!("{module}::{test}"))
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    for number in 1..=16 {
+        assert!(PAGE.contains(&format!("| P{number} |")), "P{number}");
+    }
+}

@@ -316,6 +316,19 @@ async fn nodes_with_different_folders_do_not_fight() {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn resident_bytes(gateway: &Gateway) -> u64 {
+    let pid = gateway.pid().unwrap();
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident_bytes(_: &Gateway) -> u64 {
+    0
+}
+
 /// P10 in its short form: `HOOKGATE_SWAPS=1000` for the long one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_load_fail_no_delivery_and_mix_no_attempt() {
@@ -328,19 +341,30 @@ async fn swaps_under_load_fail_no_delivery_and_mix_no_attempt() {
     ];
     let subscribed = subscribe(&gateway, &receiver).await;
     let started_at = std::time::Instant::now();
-    let mut sent = 0;
+    let (mut sent, mut slowest, mut resident) = (0, std::time::Duration::ZERO, 0);
     for swap in 0..swaps {
         let (to, data) = (json!({"version": 1 + swap % 2}), json!(1));
-        let (_, answer) = tokio::join!(send_many(&gateway, 20, &data), activate(&gateway, &to),);
+        let swapping = async {
+            let asked_at = std::time::Instant::now();
+            (activate(&gateway, &to).await, asked_at.elapsed())
+        };
+        let (_, (answer, took)) = tokio::join!(send_many(&gateway, 20, &data), swapping);
         answer.expect(200);
+        slowest = slowest.max(took);
         sent += 20;
+        if swap == swaps / 4 {
+            resident = resident_bytes(&gateway);
+        }
     }
     let receipts = receiver.verified(sent).await;
     let seconds = started_at.elapsed().as_secs_f64();
     println!(
-        "{swaps} swaps, {sent} deliveries in {seconds:.1} s: {:.0}/s",
+        "{swaps} swaps, {sent} deliveries in {seconds:.1} s: {:.0}/s; the slowest swap took {slowest:?}",
         sent as f64 / seconds
     );
+    let grown = resident_bytes(&gateway).saturating_sub(resident);
+    println!("memory since a quarter of them: {} KiB more", grown / 1024);
+    assert!(grown <= 20 << 20, "{grown} bytes");
     gateway.settled().await;
     let seen = plugin(&gateway).await;
     assert_eq!(seen["failed_calls"], 0, "{seen}");

@@ -28,6 +28,7 @@ async fn what_was_read_can_be_written_back() {
         "public_key",
         "created_at",
         "updated_at",
+        "health",
     ] {
         object.remove(given);
     }

@@ -15,6 +15,7 @@ pub mod dashboard;
 pub mod event;
 pub mod gateway;
 pub mod load;
+pub mod plugin_bench;
 pub mod postgres;
 pub mod receiver;
 pub mod tool;

@@ -9,13 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::delivery::aside::{self, Aside};
-use crate::delivery::{Nodes, Recovered, Subscriptions, Transform};
+use crate::delivery::{Board, Nodes, Recovered, Subscriptions, Transform};
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::prepared::Prepared;
+use crate::domain::plugin::PluginName;
+use crate::domain::prepared::{Folded, Prepared};
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
+use crate::http::HealthOf;
 use crate::http::verify::WriteBody;
 use crate::jobs::{AsideReport, SendAside};
 use crate::log::work::ParkReason;
@@ -44,6 +46,16 @@ impl Transform for PluginTransform {
     ) -> BoxFuture<'static, Vec<Prepared>> {
         let pipeline = self.0.clone();
         async move { pipeline.run(&subscription, events).await }.boxed()
+    }
+
+    fn fold(
+        &self,
+        subscription: Arc<Subscription>,
+        plugin: PluginName,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Folded> {
+        let pipeline = self.0.clone();
+        async move { pipeline.fold(&subscription, plugin, events).await }.boxed()
     }
 }
 
@@ -79,9 +91,12 @@ pub(super) fn aside(aside: Aside) -> SendAside {
 
 /// The bodies of deliveries, for the API to compare with.
 pub(super) fn write_body(clock: Clock, random: Random) -> WriteBody {
-    Arc::new(move |subscription, event, outgoing| {
-        aside::body(subscription, event, outgoing, (&clock, &random))
-    })
+    Arc::new(move |subscription, parcel| aside::body(subscription, parcel, (&clock, &random)))
+}
+
+/// How receivers fare, for the API to show.
+pub(super) fn health(board: Board) -> HealthOf {
+    Arc::new(move |subscription| board.health(subscription))
 }
 
 /// How many nodes live, this one included.

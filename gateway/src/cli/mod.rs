@@ -20,4 +20,5 @@ mod query;
 pub mod send;
 mod send_lines;
 pub mod serve;
+pub mod sources;
 pub mod subscriptions;

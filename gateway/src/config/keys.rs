@@ -79,6 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     key("database.allow_unsafe", "HOOKGATE_ALLOW_UNSAFE_POSTGRES", "allow-unsafe-postgres", "Accept a Postgres that may lose what it confirmed; for tests").switch(),
     key("database.max_connections", "HOOKGATE_DATABASE_CONNECTIONS", "database-connections", "Connections to Postgres apart from the lanes'").with("16"),
     key("delivery.allow_private_networks", "HOOKGATE_ALLOW_PRIVATE_NETWORKS", "allow-private-networks", "Deliver to private and loopback addresses, over http and to any port too").switch(),
+    key("delivery.egress_proxy", "HOOKGATE_EGRESS_PROXY", "egress-proxy", "HTTP proxy that deliveries go through, as in http://user:password@proxy:3128; HTTP_PROXY and its like are never looked at").secret(),
     key("delivery.allowed_ports", "HOOKGATE_ALLOWED_PORTS", "allowed-ports", "Ports of receivers, with commas").with("443,8443"),
     key("delivery.retry_schedule", "HOOKGATE_RETRY_SCHEDULE", "retry-schedule", "Waits between attempts for subscriptions that name none").with("5s,30s,2m,10m,1h,3h,6h,14h"),
     key("delivery.disable_after", "HOOKGATE_DISABLE_AFTER", "disable-after", "A subscription of which nothing was accepted for so long is disabled").with("5d"),

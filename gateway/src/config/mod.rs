@@ -5,6 +5,7 @@
 //! [`Settings`]. The environment comes in as a value. All mistakes are reported at once, each with
 //! its key, its value, the rule and where it was set.
 
+mod egress;
 mod flags;
 mod keyfile;
 mod keys;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+pub use self::egress::EgressProxy;
 pub use self::flags::Flags;
 pub use self::keyfile::{Kept, KeyFile, KeyFileError};
 pub use self::layers::Source;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Settings;
+use super::egress::EgressProxy;
 use super::print::Effective;
 use super::reader::{Reader, bytes, count, duration, list, parsed, truth};
 use super::secret::{MasterKey, Secret};
@@ -108,6 +109,8 @@ pub struct DeliveryConfig {
     /// Of these, for one subscription.
     pub max_in_flight_per_subscription: NonZeroUsize,
     pub targets: TargetRules,
+    /// What deliveries go through; they go straight where there is none.
+    pub egress_proxy: Option<EgressProxy>,
     /// For subscriptions that name none.
     pub retry_schedule: RetrySchedule,
     /// A subscription of which nothing was accepted for so long is disabled.
@@ -292,6 +295,7 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
         let rule = "must be ports from 1 to 65535 with commas";
         list(text, parsed::<std::num::NonZeroU16>(rule))
     });
+    let egress_proxy = reader.optional("delivery.egress_proxy", EgressProxy::parse);
     let retry_schedule = reader.required("delivery.retry_schedule", |text| {
         let waits = list(text, |wait| {
             parse_duration(wait).map_err(|error| error.to_string())
@@ -313,6 +317,7 @@ fn delivery(reader: &mut Reader<'_>) -> Option<DeliveryConfig> {
                 .map(std::num::NonZeroU16::get)
                 .collect(),
         },
+        egress_proxy: egress_proxy?,
         retry_schedule: retry_schedule?,
         disable_after: disable_after?,
     })

@@ -14,7 +14,8 @@ use super::transform::Transform;
 use crate::domain::attempt::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::event::Event;
-use crate::domain::prepared::{Outgoing, PipelineResult};
+use crate::domain::parcel::Parcel;
+use crate::domain::prepared::PipelineResult;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::domain::target_url::TargetUrl;
@@ -61,16 +62,13 @@ impl Aside {
             }
         };
         let at = self.clock.now();
-        let request = request::build(
-            &subscription,
-            &event,
-            outgoing.as_ref(),
-            (None, &self.random),
-            at,
-        );
+        let parcel = Parcel::of(subscription.id, event, outgoing).for_policy(&subscription.policy);
+        let request = request::build(&subscription, &parcel, (None, &self.random), at);
         let route = Route {
             tenant: subscription.tenant,
             target,
+            // What a receiver is trusted with is no business of another target.
+            tls: None,
         };
         self.sender
             .send(route, request, subscription.policy.timeout)
@@ -82,11 +80,10 @@ impl Aside {
 #[must_use]
 pub fn body(
     subscription: &Subscription,
-    event: &Event,
-    outgoing: Option<&Outgoing>,
+    parcel: &Parcel,
     (clock, random): (&Clock, &Random),
 ) -> Bytes {
-    request::build(subscription, event, outgoing, (None, random), clock.now()).body
+    request::build(subscription, parcel, (None, random), clock.now()).body
 }
 
 fn ended(outcome: Outcome, reason: String) -> Sent {

@@ -11,12 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{HeaderName, HeaderValue};
 
-use super::body::{Content, write_string};
+use super::body::{Content, sequence_text, write_string};
 use crate::domain::event::{Event, ExtensionValue, is_json};
 use crate::domain::tenant::TenantName;
 
 /// Media type of the structured form.
 pub(super) const MEDIA_TYPE: &str = "application/cloudevents+json";
+/// Media type of several of them in a list.
+pub(super) const BATCH_MEDIA_TYPE: &str = "application/cloudevents-batch+json";
 const SEQUENCE: &str = "sequence";
 
 /// The attributes of an event that are not extensions, in the order in which they are written.
@@ -49,14 +51,19 @@ fn context<'a>(
     context
 }
 
-fn sequence(event: &Event) -> Option<String> {
+fn sequence(event: &Event, own: Option<i64>) -> Option<String> {
     let mut extensions = event.attributes.extensions.iter();
     let has_one = extensions.any(|(name, _)| **name == *SEQUENCE);
-    (!has_one).then(|| format!("{:019}", event.id.get()))
+    let number = own.unwrap_or(event.id.get());
+    (!has_one).then(|| sequence_text(number))
 }
 
 /// The structured form.
-pub(super) fn structured(event: &Event, content: Content<'_>, tenant: &TenantName) -> Vec<u8> {
+pub(super) fn structured(
+    event: &Event,
+    content: Content<'_>,
+    (tenant, own): (&TenantName, Option<i64>),
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(384 + content.data.len());
     text.push(b'{');
     for (name, value) in context(event, content, tenant) {
@@ -68,7 +75,7 @@ pub(super) fn structured(event: &Event, content: Content<'_>, tenant: &TenantNam
             other => text.extend_from_slice(other.to_string().as_bytes()),
         });
     }
-    if let Some(sequence) = sequence(event) {
+    if let Some(sequence) = sequence(event, own) {
         member(&mut text, SEQUENCE, |text| write_string(text, &sequence));
     }
     if !content.data.is_empty() {
@@ -111,12 +118,12 @@ fn write_data(text: &mut Vec<u8>, Content { content_type, data }: Content<'_>) {
 pub(super) fn headers(
     event: &Event,
     content: Content<'_>,
-    tenant: &TenantName,
+    (tenant, own): (&TenantName, Option<i64>),
 ) -> Vec<(HeaderName, HeaderValue)> {
     let context = context(event, content, tenant).into_iter();
     let extensions = event.attributes.extensions.iter();
     let extensions = extensions.map(|(name, value)| (&**name, value.to_string().into()));
-    let sequence = sequence(event).map(|sequence| (SEQUENCE, sequence.into()));
+    let sequence = sequence(event, own).map(|sequence| (SEQUENCE, sequence.into()));
     context
         .chain(extensions)
         .chain(sequence)
@@ -176,7 +183,11 @@ mod tests {
     #[test]
     fn the_structured_form_keeps_what_the_producer_gave() {
         let data = Bytes::from_static(br#"{ "b" : 1.0e2 }"#);
-        let text = structured(&full(), content("application/json", &data), &tenant());
+        let text = structured(
+            &full(),
+            content("application/json", &data),
+            (&tenant(), None),
+        );
         assert!(text.windows(data.len()).any(|window| window == data));
         assert_eq!(
             serde_json::from_slice::<Value>(&text).unwrap(),
@@ -196,7 +207,7 @@ mod tests {
         let text = structured(
             &event,
             content("application/json", &Bytes::new()),
-            &tenant(),
+            (&tenant(), None),
         );
         assert_eq!(
             serde_json::from_slice::<Value>(&text).unwrap(),
@@ -212,7 +223,7 @@ mod tests {
     fn text_goes_as_text_and_bytes_as_base64() {
         let written = |content_type, data: &'static [u8]| -> Value {
             let data = Bytes::from_static(data);
-            let text = structured(&full(), content(content_type, &data), &tenant());
+            let text = structured(&full(), content(content_type, &data), (&tenant(), None));
             serde_json::from_slice(&text).unwrap()
         };
         let text = written("text/csv", b"a,\"b\"");
@@ -227,7 +238,11 @@ mod tests {
     #[test]
     fn the_binary_form_is_in_headers_with_percent_signs() {
         let data = Bytes::from_static(b"1");
-        let headers = headers(&full(), content("application/json", &data), &tenant());
+        let headers = headers(
+            &full(),
+            content("application/json", &data),
+            (&tenant(), None),
+        );
         let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))

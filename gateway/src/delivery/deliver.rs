@@ -11,19 +11,23 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
+use super::company::{self, Verdict};
 use super::handshake::{self, Conclude, Origin};
 use super::queue::Waiting;
 use super::record::{Runs, Started};
 use super::request;
 use super::sender::{Route, Sender, Sent};
+use super::tokens::Tokens;
 use super::transform::Transform;
 use crate::domain::attempt::{Attempt, Outcome};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{ConfigVersion, DeliveryId, SubscriptionId, TenantId};
 use crate::domain::notice::Notice;
+use crate::domain::parcel;
 use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::plugin::OnError;
-use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared, RetryWhen};
+use crate::domain::prepared::{PluginFailure, RetryWhen};
+use crate::domain::queueing::{Blocks, Queueing};
 use crate::domain::random::Random;
 use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
 use crate::domain::subscription::Subscription;
@@ -40,6 +44,9 @@ pub type Notify = Arc<dyn Fn(TenantId, Notice) + Send + Sync>;
 /// Wait before an event is handed to its plugins again that were not to blame.
 const SOON: Duration = Duration::from_secs(2);
 
+/// Between attempts that go on until one succeeds, where the schedule has no wait.
+const KEPT_WAIT: Duration = Duration::from_secs(60);
+
 /// Work on its way through this node.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -50,7 +57,8 @@ pub(super) struct Item {
 /// What the plugins made of an event.
 #[derive(Debug)]
 pub(super) struct Passed {
-    outgoing: Outgoing,
+    /// One, or those of a batch that are to be sent.
+    items: Vec<parcel::Item>,
     run: Arc<Run>,
 }
 
@@ -77,6 +85,7 @@ pub(super) struct Report {
 /// Delivers; shared by all tasks.
 pub(super) struct Courier {
     pub(super) sender: Sender,
+    pub(super) tokens: Tokens,
     pub(super) transform: Arc<dyn Transform>,
     pub(super) disable: Disable,
     pub(super) conclude: Conclude,
@@ -107,32 +116,43 @@ impl Courier {
             .into_iter()
             .partition(|waiting| handshake::is_handshake(&waiting.item.work.event));
         let started = Started::now(&self.context.clock);
-        let events = batch
-            .iter()
-            .map(|waiting| waiting.item.work.event.clone())
-            .collect();
-        let results = self.transform.run(subscription.clone(), events).await;
         let mut runs = Runs::new(subscription.version);
-        for (mut waiting, Prepared { result, ran }) in batch.into_iter().zip(results) {
+        let mut members = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            match company::events(&*self.transform, subscription, &waiting.item.work).await {
+                Ok(found) => members.push((waiting, found)),
+                Err((failure, ran)) => {
+                    let (work, run) = (waiting.item.work, runs.of(ran));
+                    self.context
+                        .plugin_failed(subscription, work, started, failure, run);
+                }
+            }
+        }
+        let events = members.iter().flat_map(|(_, found)| found.events.clone());
+        let events = events.collect();
+        let mut results = self
+            .transform
+            .run(subscription.clone(), events)
+            .await
+            .into_iter();
+        for (mut waiting, found) in members {
+            let results = results.by_ref().take(found.events.len());
+            let (verdict, ran) = company::verdict(found, results);
             let run = runs.of(ran);
-            match result {
-                PipelineResult::Deliver(outgoing) => {
-                    waiting.item.passed = Some(Passed { outgoing, run });
+            match verdict {
+                Verdict::Deliver(items) => {
+                    waiting.item.passed = Some(Passed { items, run });
                     passed.push(waiting);
                 }
-                PipelineResult::Drop { reason } => {
+                Verdict::Drop { reason } => {
                     let end = started.verdict(waiting.item.work.number, Outcome::Dropped, reason);
                     self.context
                         .finish(waiting.item.work, end, Some(run), After::Final);
                 }
-                PipelineResult::Failed(failure) => {
-                    self.context.plugin_failed(
-                        subscription,
-                        waiting.item.work,
-                        started,
-                        failure,
-                        run,
-                    );
+                Verdict::Failed(failure) => {
+                    let work = waiting.item.work;
+                    self.context
+                        .plugin_failed(subscription, work, started, failure, run);
                 }
             }
         }
@@ -150,15 +170,16 @@ impl Courier {
         let context = &self.context;
         let started = Started::now(&context.clock);
         let Item { work, passed } = item;
-        let (outgoing, run) = passed.map(|passed| (passed.outgoing, passed.run)).unzip();
-        let request = request::build(
-            subscription,
-            &work.event,
-            outgoing.as_ref(),
-            (Some(&self.origin), &context.random),
-            started.at,
-        );
+        let (items, run) = passed.map(|passed| (passed.items, passed.run)).unzip();
         let is_handshake = handshake::is_handshake(&work.event);
+        let parcel = company::parcel(&work, items);
+        let parcel = if is_handshake {
+            parcel
+        } else {
+            parcel.for_policy(&subscription.policy)
+        };
+        let origin = (Some(&self.origin), &context.random);
+        let request = request::build(subscription, &parcel, origin, started.at);
         let request = if is_handshake {
             handshake::request(subscription, request, &self.origin)
         } else {
@@ -167,14 +188,14 @@ impl Courier {
         let route = Route {
             tenant: subscription.tenant,
             target,
+            tls: subscription.access.tls.as_deref(),
         };
         let body_hash = Sha256::digest(&request.body).into();
         context.metrics.attempts_in_flight.inc();
         let mut sent = {
             let _in_flight = InFlight(&context.metrics);
-            self.sender
-                .send(route, request, subscription.policy.timeout)
-                .await
+            let outgoing = (route, request);
+            self.tokens.send(&self.sender, subscription, outgoing).await
         };
         let took = started.since.elapsed();
         context.metrics.attempt_seconds.observe(took.as_secs_f64());
@@ -188,7 +209,15 @@ impl Courier {
             body_hash: Some(body_hash),
             ..started.attempt(work.number, sent)
         };
-        context.finish(work, attempt, run, after(next));
+        let after = match next {
+            // It stays the first of its order, for when its subscription goes on.
+            Next::Gone if is_kept(subscription, &work) => After::Park {
+                reason: ParkReason::Missed,
+                due_at: None,
+            },
+            next => after(next),
+        };
+        context.finish(work, attempt, run, after);
         if next == Next::Gone {
             (self.disable)(subscription.id, "the receiver answered 410 Gone").await;
         }
@@ -283,12 +312,14 @@ impl Context {
             status: sent.status,
             retry_after: sent.retry_after,
         };
-        next_step(
-            schedule.unwrap_or(&self.default_schedule),
-            tried,
-            self.clock.now(),
-            self.random.jitter(),
-        )
+        let schedule = schedule.unwrap_or(&self.default_schedule);
+        let now = self.clock.now();
+        let next = next_step(schedule, tried, now, self.random.jitter());
+        if next == Next::Dead && is_kept(subscription, work) {
+            let last = schedule.waits().last().copied();
+            return Next::RetryAt(now.plus(last.unwrap_or(KEPT_WAIT)));
+        }
+        next
     }
 
     fn finish(&self, work: Work, attempt: Attempt, run: Option<Arc<Run>>, after: After) {
@@ -309,6 +340,14 @@ impl Context {
         );
         work.ticket.finish(attempt, run, after);
     }
+}
+
+/// Whether it is never given up, because those behind it wait for its success.
+fn is_kept(subscription: &Subscription, work: &Work) -> bool {
+    let Queueing::Ordered(ordering) = &subscription.policy.queueing else {
+        return false;
+    };
+    ordering.blocks == Blocks::UntilSuccess && work.sequence.is_some()
 }
 
 fn after(next: Next) -> After {

@@ -45,6 +45,15 @@ impl<K: Hash + Eq + Clone, T: Clone> Kept<K, T> {
         cell.get_or_init(make).await.clone()
     }
 
+    /// Gives up what is kept for `key`, where it is what `is_meant` says.
+    pub(super) fn forget(&self, key: &K, is_meant: impl FnOnce(&T) -> bool) {
+        let mut slots = self.slots.lock();
+        let kept = slots.get(key).and_then(|slot| slot.cell.get());
+        if kept.is_some_and(is_meant) {
+            slots.remove(key);
+        }
+    }
+
     fn cell(&self, key: K) -> Arc<OnceCell<T>> {
         let now = Instant::now();
         let mut slots = self.slots.lock();

@@ -10,8 +10,10 @@
 
 pub mod answer;
 pub mod aside;
+pub mod board;
 pub mod body;
 mod cloudevents;
+mod company;
 mod deliver;
 pub mod guard;
 pub mod handshake;
@@ -30,6 +32,7 @@ pub mod standing;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod transform;
 
 use std::sync::Arc;
@@ -41,12 +44,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use self::board::Board;
 use self::deliver::{Context, Courier};
 pub use self::deliver::{Disable, Notify};
 pub use self::handshake::{Conclude, Origin};
 pub use self::queue::Bounds;
 use self::scheduler::{Scheduler, SchedulerParts};
 pub use self::sender::Sender;
+use self::tokens::Tokens;
 pub use self::transform::Transform;
 use crate::domain::clock::Clock;
 use crate::domain::ids::SubscriptionId;
@@ -105,6 +110,8 @@ pub struct DeliveryParts {
     /// Who the gateway says it is.
     pub origin: Origin,
     pub sender: Sender,
+    /// Where it is written how receivers fare.
+    pub board: Board,
     pub clock: Clock,
     pub random: Random,
     pub metrics: Metrics,
@@ -136,6 +143,7 @@ impl Delivery {
         let (limit, limited) = oneshot::channel();
         let courier = Courier {
             sender: parts.sender,
+            tokens: Tokens::new(),
             transform: parts.outside.transform,
             disable: parts.outside.disable,
             conclude: parts.outside.conclude,
@@ -156,6 +164,7 @@ impl Delivery {
             nodes: parts.outside.nodes,
             recovered: parts.outside.recovered,
             bounds: parts.config.bounds,
+            board: parts.board,
             default_in_flight: parts.config.max_in_flight_per_subscription,
             stop: stop.clone(),
         });

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::health::{Circuit, Health};
 use crate::domain::retry::MAX_RETRY_AFTER;
 
 /// First wait of a receiver that says "too many" without saying for how long; doubles each time.
@@ -38,10 +39,18 @@ impl Ramp {
         now.saturating_duration_since(self.since) > RAMP_LASTS
     }
 
+    /// Deliveries a second at `now`.
+    fn rate(self, now: Instant) -> f64 {
+        RAMP_PER_SECOND * self.doublings(now).exp2()
+    }
+
+    fn doublings(self, now: Instant) -> f64 {
+        now.saturating_duration_since(self.since).as_secs_f64() / RAMP_DOUBLES.as_secs_f64()
+    }
+
     /// Whether as many have started as may by now: the sum of a rate that doubles.
     fn is_used_up(self, now: Instant) -> bool {
-        let doublings =
-            now.saturating_duration_since(self.since).as_secs_f64() / RAMP_DOUBLES.as_secs_f64();
+        let doublings = self.doublings(now);
         let per_doubling = RAMP_PER_SECOND * RAMP_DOUBLES.as_secs_f64() / std::f64::consts::LN_2;
         let allowed = RAMP_FIRST + per_doubling * (doublings.exp2() - 1.0);
         !self.is_over(now) && f64::from(self.started) >= allowed
@@ -131,6 +140,28 @@ impl Pace {
         let until = now + FIRST_OPEN * 2_u32.pow(self.opened - 1);
         self.not_before = self.not_before.max(Some(until));
         self.opened == 1
+    }
+
+    /// What is out of the ordinary at `now`, and for how long nothing goes out; none where nothing is.
+    #[must_use]
+    pub fn trouble(&self, now: Instant) -> Option<(Health, Duration)> {
+        let ramp = self.ramp.filter(|ramp| !ramp.is_over(now));
+        if self.failures == 0 && self.slow_streak == 0 && self.opened == 0 && ramp.is_none() {
+            return None;
+        }
+        let held_back = self.held_back_for(now);
+        let circuit = match (self.opened, held_back.is_zero()) {
+            (0, _) => Circuit::Closed,
+            (_, false) => Circuit::Open,
+            (_, true) => Circuit::Probing,
+        };
+        let health = Health {
+            circuit,
+            failures: self.failures,
+            held_back_until: None,
+            max_per_second: ramp.map(|ramp| ramp.rate(now)),
+        };
+        Some((health, held_back))
     }
 
     /// Whether one request at a time goes out, to see whether somebody is there again.
@@ -245,8 +276,12 @@ mod tests {
             assert!(!pace.silent(now), "it was open already");
         }
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64]);
+        let circuit = |pace: &Pace, now| pace.trouble(now).map(|(health, _)| health.circuit);
+        assert_eq!(circuit(&pace, now), Some(Circuit::Open));
         now += pace.held_back_for(now);
+        assert_eq!(circuit(&pace, now), Some(Circuit::Probing));
         pace.take_up(now);
+        assert_eq!(circuit(&pace, now), None);
         assert!(!pace.is_probing() && !pace.silent(now));
         assert!(pace.held_back_for(now).is_zero());
     }

@@ -43,6 +43,7 @@ impl Started {
             note: has_note.then_some(Note {
                 reason: sent.reason,
                 excerpt: sent.excerpt,
+                ..Note::default()
             }),
         }
     }
@@ -64,7 +65,7 @@ impl Started {
             body_hash: None,
             note: Some(Note {
                 reason: Some(reason),
-                excerpt: None,
+                ..Note::default()
             }),
         }
     }

@@ -5,14 +5,14 @@
 
 use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
 
-use super::body::{self, Body, Content};
+use super::body::{self, Body};
 use super::handshake::{Origin, REQUEST_ORIGIN};
 use super::signature::{self, Signed};
 use crate::domain::clock::Timestamp;
-use crate::domain::event::{Attributes, Event};
-use crate::domain::ids::DeliveryId;
-use crate::domain::prepared::Outgoing;
+use crate::domain::event::Attributes;
+use crate::domain::parcel::Parcel;
 use crate::domain::random::Random;
 use crate::domain::subscription::Subscription;
 use crate::domain::trace;
@@ -21,6 +21,9 @@ use crate::domain::verification::Verification;
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const MERGED_COUNT: HeaderName = HeaderName::from_static("hookgate-merged-count");
+const MERGED_FIRST: HeaderName = HeaderName::from_static("hookgate-merged-first");
+const MERGED_LAST: HeaderName = HeaderName::from_static("hookgate-merged-last");
 const X_HOOK_SIGNATURE: HeaderName = HeaderName::from_static("x-hook-signature");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -49,13 +52,14 @@ pub struct OutgoingRequest {
     pub keeps_answer: bool,
 }
 
-/// The request of one attempt at `at`. `transformed` is what the plugins made of the event; none
-/// where the subscription has no plugins.
+/// The request of one attempt at `at`. Headers and trace of a batch are those of its last event.
+///
+/// # Panics
+/// Where the parcel is empty.
 #[must_use]
 pub fn build(
     subscription: &Subscription,
-    event: &Event,
-    transformed: Option<&Outgoing>,
+    parcel: &Parcel,
     (origin, random): (Option<&Origin>, &Random),
     at: Timestamp,
 ) -> OutgoingRequest {
@@ -63,17 +67,14 @@ pub fn build(
         content_type,
         bytes,
         headers: of_format,
-    } = body::write(
+    } = body::of_parcel(
         subscription.policy.format,
-        event,
-        content(event, transformed),
+        parcel,
         &subscription.tenant_name,
     );
-    let id = DeliveryId {
-        event: event.id,
-        subscription: subscription.id,
-    }
-    .to_string();
+    let item = parcel.items.last().expect("a parcel holds an event");
+    let event = &item.event;
+    let id = webhook_id(parcel);
     let signed = Signed {
         id: &id,
         at,
@@ -83,7 +84,8 @@ pub fn build(
     let trace_parent = trace_parent(event.attributes.trace_parent.as_deref(), random);
 
     let mut headers = HeaderMap::with_capacity(12);
-    let from_plugins = transformed.map_or(&[][..], |outgoing| &outgoing.headers);
+    let outgoing = item.outgoing.as_ref();
+    let from_plugins = outgoing.map_or(&[][..], |outgoing| &outgoing.headers);
     for extra in [
         &subscription.policy.headers[..],
         &event.attributes.headers,
@@ -92,6 +94,12 @@ pub fn build(
         add(&mut headers, extra);
     }
     headers.extend(of_format);
+    if let Some(merged) = parcel.merged() {
+        let range = [merged.first, merged.last].map(|id| body::sequence_text(id.get()));
+        headers.insert(MERGED_COUNT, HeaderValue::from(merged.count));
+        headers.insert(MERGED_FIRST, own(&range[0]));
+        headers.insert(MERGED_LAST, own(&range[1]));
+    }
     headers.insert(WEBHOOK_ID, own(&id));
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(at.as_unix_seconds()));
     headers.insert(WEBHOOK_SIGNATURE, own(&signature));
@@ -121,20 +129,19 @@ pub fn build(
     }
 }
 
-fn content<'a>(event: &'a Event, transformed: Option<&'a Outgoing>) -> Content<'a> {
-    match transformed {
-        None => Content {
-            content_type: event.attributes.content_type(),
-            data: &event.data,
-        },
-        Some(outgoing) => Content {
-            content_type: outgoing
-                .content_type
-                .as_deref()
-                .unwrap_or(Attributes::DEFAULT_CONTENT_TYPE),
-            data: &outgoing.data,
-        },
+/// The delivery's id; for a batch with a mark of its members, so that another batch with the same last
+/// event is told apart.
+fn webhook_id(parcel: &Parcel) -> String {
+    let id = parcel.delivery.to_string();
+    let Some((_, members)) = parcel.group.as_ref().filter(|_| parcel.is_batch()) else {
+        return id;
+    };
+    let mut hash = Sha256::new();
+    for member in &**members {
+        hash.update(member.get().to_be_bytes());
     }
+    let mark = data_encoding::HEXLOWER.encode(&hash.finalize()[..6]);
+    format!("{id}_{mark}")
 }
 
 /// Later ones replace earlier ones of the same name.
@@ -180,6 +187,7 @@ fn trace_parent(inherited: Option<&str>, random: &Random) -> String {
 mod tests {
     use super::super::testing;
     use super::*;
+    use crate::domain::prepared::Outgoing;
 
     fn origin() -> Origin {
         Origin::new(url::Url::parse("https://gate.example/").unwrap())
@@ -196,8 +204,7 @@ mod tests {
         let at = Timestamp::from_ms(1_700_000_000_999);
         let request = build(
             &subscription,
-            &event,
-            None,
+            &Parcel::of(subscription.id, event.into(), None),
             (Some(&origin()), &random()),
             at,
         );
@@ -238,8 +245,7 @@ mod tests {
         let at = Timestamp::from_ms(0);
         let request = build(
             &subscription,
-            &event,
-            Some(&outgoing),
+            &Parcel::of(subscription.id, event.into(), Some(outgoing)),
             (Some(&origin()), &random()),
             at,
         );

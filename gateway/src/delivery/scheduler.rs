@@ -14,15 +14,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::board::Board;
 use super::deliver::{Courier, Item, Report};
 use super::handshake::is_handshake;
 use super::queue::{Bounds, Limits, Place, Queue, Turn, Waiting};
 use super::standing::{Standing, standing};
 use super::{MayStart, Nodes, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
+use crate::domain::health::Health;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::queueing::{Blocks, Queueing};
 use crate::domain::subscription::{State, Subscription};
-use crate::log::work::{ParkReason, Work};
+use crate::log::work::{Origin, ParkReason, Ticket, Work};
 
 /// Longest time that work stays in memory before its attempt starts.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +45,7 @@ pub(super) struct SchedulerParts {
     pub(super) nodes: Nodes,
     pub(super) recovered: Recovered,
     pub(super) bounds: Bounds,
+    pub(super) board: Board,
     /// Requests under way at once for a subscription that names no number.
     pub(super) default_in_flight: usize,
     pub(super) stop: CancellationToken,
@@ -142,16 +146,28 @@ impl Scheduler {
 
     fn take_in(&mut self, works: Vec<Work>) {
         let now = Instant::now();
-        for work in works {
+        for mut work in works {
+            if work.sequence.is_some() {
+                work.ticket = self.blocking(work.subscription, work.ticket);
+            }
             let place = Place {
                 tenant: work.event.tenant,
                 subscription: work.subscription,
             };
             let waiting = Waiting {
-                weight_bytes: work.event.weight_bytes(),
+                weight_bytes: work.weight_bytes(),
                 since: now,
                 item: Item { work, passed: None },
             };
+            if self.belongs_elsewhere(&waiting.item.work) {
+                let now = self.parts.courier.context.clock.now();
+                waiting
+                    .item
+                    .work
+                    .ticket
+                    .park(ParkReason::Overflow, Some(now));
+                continue;
+            }
             let held_back = self
                 .queue
                 .pace(place.subscription)
@@ -165,6 +181,30 @@ impl Scheduler {
                 self.park(place.subscription, vec![waiting]);
             }
         }
+    }
+
+    /// How long it may hold up those behind it in its order, where that is limited.
+    fn blocking(&self, subscription: SubscriptionId, ticket: Ticket) -> Ticket {
+        let subscription = self.parts.subscriptions.subscription(subscription);
+        let limit = subscription.and_then(|found| match &found.policy.queueing {
+            Queueing::Ordered(ordering) => match ordering.blocks {
+                Blocks::For(time) => Some(time),
+                Blocks::UntilSuccess | Blocks::UntilDead => None,
+            },
+            _ => None,
+        });
+        ticket.blocking_for(limit)
+    }
+
+    /// Whether only the owner of the subscription's bucket may deliver it, and this did not come
+    /// from there.
+    fn belongs_elsewhere(&self, work: &Work) -> bool {
+        matches!(work.ticket.origin(), Origin::Lane { .. })
+            && self
+                .parts
+                .subscriptions
+                .subscription(work.subscription)
+                .is_some_and(|found| found.is_paced_by_one_node())
     }
 
     fn take_back(&mut self, signal: Signal) {
@@ -201,7 +241,14 @@ impl Scheduler {
         if let Some(asked) = report.slow_down {
             pace.hold_back(now, asked);
         }
-        if pace.held_back_for(now) > PATIENCE {
+        let health = pace.trouble(now).map(|(health, held_back)| Health {
+            held_back_until: (!held_back.is_zero())
+                .then(|| self.parts.courier.context.clock.now().plus(held_back)),
+            ..health
+        });
+        let is_away = pace.held_back_for(now) > PATIENCE;
+        self.parts.board.write(subscription, health);
+        if is_away {
             let late = self.queue.drain_line(subscription);
             self.park(subscription, late);
         }
@@ -271,7 +318,7 @@ impl Scheduler {
         // Its plugins may have been changed since it passed them.
         let is_current = match &waiting.item.passed {
             Some(passed) => passed.config() == subscription.version,
-            None => subscription.plugins.is_empty() || is_handshake(&waiting.item.work.event),
+            None => !subscription.has_plugins() || is_handshake(&waiting.item.work.event),
         };
         if !is_current {
             waiting.item.passed = None;
@@ -347,15 +394,24 @@ fn max_in_flight(subscription: &Subscription, default: usize) -> usize {
     own.map_or(default, usize::from).max(1)
 }
 
+/// Time from one delivery to the next on this node, which is one of so many.
+fn spacing(subscription: &Subscription, nodes: u32) -> Option<Duration> {
+    let interval = subscription.interval()?;
+    let sharing = if subscription.is_paced_by_one_node() {
+        1
+    } else {
+        nodes.max(1)
+    };
+    Some(interval * sharing)
+}
+
 /// A subscription that takes no deliveries gets its turn at once, to be settled.
 fn limits(subscription: Option<&Subscription>, nodes: u32, default_in_flight: usize) -> Limits {
     match subscription {
         Some(subscription) if subscription.state == State::Active => Limits {
             max_in_flight: max_in_flight(subscription, default_in_flight),
-            has_plugins: !subscription.plugins.is_empty(),
-            interval: subscription
-                .interval()
-                .map(|interval| interval * nodes.max(1)),
+            has_plugins: subscription.has_plugins(),
+            interval: spacing(subscription, nodes),
         },
         _ => Limits {
             max_in_flight: usize::MAX,

@@ -16,9 +16,9 @@ use crate::domain::attempt::{AttemptNumber, Outcome};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, LaneId, TenantId};
-use crate::domain::plugin::{OnError, PluginUse};
-use crate::domain::prepared::{Outgoing, PipelineResult, PluginFailure, Prepared};
-use crate::domain::subscription::State;
+use crate::domain::plugin::{OnError, PluginName, PluginUse};
+use crate::domain::prepared::{Folded, Outgoing, PipelineResult, PluginFailure, Prepared};
+use crate::domain::subscription::{RateLimit, State};
 use crate::domain::target_url::{TargetRules, TargetUrl};
 use crate::log::work::{After, Completion, Origin, ParkReason, Ticket};
 
@@ -37,6 +37,17 @@ impl Subscriptions for Known {
 struct Plugins;
 
 impl Transform for Plugins {
+    fn fold(
+        &self,
+        _: Arc<Subscription>,
+        _: PluginName,
+        mut events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Folded> {
+        let result = Ok(events.pop().expect("a window holds an event"));
+        let ran = Vec::new();
+        async move { Folded { result, ran } }.boxed()
+    }
+
     fn run(
         &self,
         subscription: Arc<Subscription>,
@@ -142,6 +153,7 @@ struct Bench {
     completed: mpsc::UnboundedReceiver<Completion>,
     disabled: Arc<AtomicUsize>,
     recovered: Arc<AtomicUsize>,
+    board: Board,
     receiver: Receiver,
 }
 
@@ -167,6 +179,7 @@ impl Bench {
             lookup: Arc::new(SystemLookup::new(true)),
             roots: rustls::RootCertStore::empty(),
             limits: crate::config::AttemptLimits::default(),
+            proxy: None,
             clock: clock.clone(),
         });
         let disabled = Arc::new(AtomicUsize::new(0));
@@ -183,6 +196,7 @@ impl Bench {
         });
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
+        let board = Board::default();
         let url = url::Url::parse("https://gate.example/").unwrap();
         let delivery = Delivery::start(DeliveryParts {
             origin: crate::delivery::Origin::new(url),
@@ -202,6 +216,7 @@ impl Bench {
                 recovered: is_back,
             },
             sender,
+            board: board.clone(),
             clock,
             random: Random::new(|bytes| bytes.fill(0)),
             metrics: Metrics::new(),
@@ -213,6 +228,7 @@ impl Bench {
             completed,
             disabled,
             recovered,
+            board,
             receiver,
         }
     }
@@ -234,6 +250,8 @@ impl Bench {
             subscription,
             number: AttemptNumber::FIRST,
             ticket: Ticket::new(delivery, origin, 0, self.completions.clone()),
+            sequence: None,
+            company: None,
         }
     }
 
@@ -360,6 +378,8 @@ async fn a_receiver_that_is_back_gets_a_ramp_and_no_burst() {
     for _ in 0..6 {
         assert_eq!(outcome(&bench.deliver(1).await), Some(Outcome::Refused));
     }
+    let health = bench.board.health(SubscriptionId::new(1)).unwrap();
+    assert_eq!((health.failures, health.max_per_second), (6, None));
     bench.receiver.told.store(200, Ordering::Relaxed);
     let before = bench.receiver.requests.lock().len();
     let due = (0..2_000).map(|_| bench.work(1)).collect();
@@ -374,7 +394,45 @@ async fn a_receiver_that_is_back_gets_a_ramp_and_no_burst() {
     let took = begun.elapsed();
     assert!(took > Duration::from_secs(2), "{took:?}");
     assert_eq!(bench.recovered.load(Ordering::Relaxed), 1);
+    let health = bench.board.health(SubscriptionId::new(1)).unwrap();
+    assert_eq!(health.failures, 0);
+    assert!(health.max_per_second.is_some_and(|rate| rate > 10.0));
     bench.delivery.drain(Duration::from_secs(10)).await;
     let sent = bench.receiver.requests.lock().len() - before;
     assert!((80..400).contains(&sent), "{sent} sent, the others wait");
+}
+
+/// What came in on a lane, of a subscription that one node has to pace, goes to the bucket's owner.
+#[tokio::test]
+async fn an_exact_rate_limit_leaves_everything_to_the_owner_of_its_bucket() {
+    let mut bench = Bench::start(&["200"], |subscription| {
+        subscription.policy.rate_limit = Some(RateLimit {
+            per: Duration::from_secs(1),
+            max: 1_000.try_into().unwrap(),
+            exact: true,
+        });
+    })
+    .await;
+    let sent_on = bench.deliver(1).await;
+    assert_eq!(parked(&sent_on), Some(ParkReason::Overflow));
+    let After::Park { due_at, .. } = sent_on.after else {
+        panic!("it was parked")
+    };
+    assert_eq!(due_at, Some(Timestamp::from_ms(1_700_000_000_500)));
+    assert!(bench.receiver.requests.lock().is_empty());
+    let mut work = bench.work(1);
+    let origin = Origin::Parked {
+        bucket: crate::domain::ids::BucketId::new(1),
+        row: 1,
+    };
+    let delivery = work.ticket.delivery();
+    // A ticket that is dropped comes back, so the first one is taken back before.
+    drop(std::mem::replace(
+        &mut work.ticket,
+        Ticket::new(delivery, origin, 0, bench.completions.clone()),
+    ));
+    bench.completed.recv().await.unwrap();
+    bench.ready.send(vec![work]).await.unwrap();
+    let accepted = bench.completed.recv().await.unwrap();
+    assert_eq!(outcome(&accepted), Some(Outcome::Accepted));
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::domain::event::Event;
-use crate::domain::prepared::Prepared;
+use crate::domain::plugin::PluginName;
+use crate::domain::prepared::{Folded, Prepared};
 use crate::domain::subscription::Subscription;
 
 /// Runs the plugins of a subscription.
@@ -18,4 +19,13 @@ pub trait Transform: Send + Sync {
         subscription: Arc<Subscription>,
         events: Vec<Arc<Event>>,
     ) -> BoxFuture<'static, Vec<Prepared>>;
+
+    /// Folds the events of a window, two or more in their order, into one that bears the last one's
+    /// id.
+    fn fold(
+        &self,
+        subscription: Arc<Subscription>,
+        plugin: PluginName,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Folded>;
 }

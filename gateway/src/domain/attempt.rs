@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
+use super::ids::DeliveryId;
 
 /// What an attempt came to. The number is what the `attempt` table holds, and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -153,4 +154,7 @@ pub struct Note {
     /// First 4 KiB of an answer that was not 2xx.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
+    /// The delivery that stands for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub into: Option<DeliveryId>,
 }

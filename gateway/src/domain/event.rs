@@ -38,6 +38,9 @@ pub struct Attributes {
     /// Extension attributes of CloudEvents, in the order they came.
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<(Box<str>, ExtensionValue)>,
+    /// Which subscriptions it is for, where those are labelled too.
+    #[serde(rename = "l", skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Box<str>>,
     /// Extra headers for the event's deliveries.
     #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(Box<str>, Box<str>)>,

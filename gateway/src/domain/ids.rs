@@ -101,6 +101,10 @@ id!(
     KeyId(i32), "key_"
 );
 id!(
+    /// Where a provider's webhooks come in.
+    SourceId(i32), "src_"
+);
+id!(
     /// Work that takes longer than a request.
     JobId(i64), "job_"
 );
@@ -307,6 +311,13 @@ impl FromStr for DeliveryId {
 impl Serialize for DeliveryId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeliveryId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

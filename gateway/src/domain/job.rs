@@ -223,6 +223,9 @@ pub struct BacktestUse {
     pub types: Vec<TypePattern>,
     /// The subscription's filters: a JSON array.
     pub filters: String,
+    /// None narrow nothing.
+    #[serde(default)]
+    pub labels: super::labels::Labels,
     /// The plugins that see the event before, with what they are pinned to.
     pub before: Vec<(PluginUse, ComponentDigest)>,
     pub used: PluginUse,

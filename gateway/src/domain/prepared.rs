@@ -3,15 +3,25 @@
 //!
 //! Values only: how a plugin runs and what is done about a failure is known on either side of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::clock::Timestamp;
+use super::event::Event;
 use super::plugin::{ComponentDigest, OnError, PluginName};
 
 /// What the plugins made of an event, and which of them ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     pub result: PipelineResult,
+    pub ran: Vec<(PluginName, ComponentDigest)>,
+}
+
+/// What a plugin folded the events of a window into, and which code did it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    pub result: Result<Arc<Event>, PluginFailure>,
     pub ran: Vec<(PluginName, ComponentDigest)>,
 }
 

@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::clock::Timestamp;
 use super::filter::Filters;
 use super::ids::{ConfigVersion, SubscriptionId, TenantId};
+use super::labels::Labels;
 use super::pattern::TypePattern;
-use super::plugin::PluginUse;
+use super::plugin::{PluginName, PluginUse};
+use super::queueing::{Keep, Queueing};
 use super::retry::RetrySchedule;
 use super::secret::{Scheme, SigningKey};
 use super::target_url::TargetUrl;
@@ -122,6 +125,9 @@ pub struct RateLimit {
     pub per: Duration,
     /// 1 to 100,000.
     pub max: NonZeroU32,
+    /// One node sends everything, so that the limit holds over all of them together; else each
+    /// node sends its share.
+    pub exact: bool,
 }
 
 impl RateLimit {
@@ -146,6 +152,8 @@ pub struct DeliveryPolicy {
     /// Requests in flight at once from one node. 1 to 256; none: the deployment's default.
     pub max_in_flight: Option<u16>,
     pub rate_limit: Option<RateLimit>,
+    /// How deliveries wait for each other.
+    pub queueing: Queueing,
     /// Sent with every delivery.
     pub headers: Vec<(Box<str>, Box<str>)>,
 }
@@ -164,12 +172,31 @@ impl Default for DeliveryPolicy {
             timeout: Self::DEFAULT_TIMEOUT,
             max_in_flight: None,
             rate_limit: None,
+            queueing: Queueing::Plain,
             headers: Vec::new(),
         }
     }
 }
 
 impl Subscription {
+    /// The plugin that folds the events of a window into one.
+    #[must_use]
+    pub fn fold(&self) -> Option<&PluginName> {
+        match &self.policy.queueing {
+            Queueing::Debounced(debounce) => match &debounce.keep {
+                Keep::Fold(plugin) => Some(plugin),
+                Keep::Latest => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether its deliveries go through plugins before they can be sent.
+    #[must_use]
+    pub fn has_plugins(&self) -> bool {
+        !self.plugins.is_empty() || self.fold().is_some()
+    }
+
     /// Time from one delivery to the next: the longer of what its owner and what its receiver ask
     /// for.
     #[must_use]
@@ -177,6 +204,12 @@ impl Subscription {
         let own = self.policy.rate_limit.map(RateLimit::interval);
         let allowed = self.allowed_rate.filter(|rate| *rate > 0);
         own.max(allowed.map(|rate| Duration::from_secs(60) / rate))
+    }
+
+    /// Whether all of it has to go through one node.
+    #[must_use]
+    pub fn is_paced_by_one_node(&self) -> bool {
+        self.policy.rate_limit.is_some_and(|limit| limit.exact)
     }
 }
 
@@ -188,12 +221,15 @@ pub struct Subscription {
     pub tenant_name: TenantName,
     pub state: State,
     pub event_types: Vec<TypePattern>,
+    pub labels: Labels,
     /// All must hold.
     pub filters: Filters,
     /// None: pull only, nothing is pushed.
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    /// How its receiver is told who calls, and known itself.
+    pub access: Access,
     pub verification: Verification,
     /// Deliveries a minute that the receiver allowed when it consented.
     pub allowed_rate: Option<u32>,

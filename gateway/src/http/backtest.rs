@@ -21,6 +21,7 @@ use super::problem::{Problem, ProblemBody};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::job::{BacktestSpec, BacktestUse, JobSpec, PinnedVersion};
+use crate::domain::labels::Labels;
 use crate::domain::plugin::{ComponentDigest, OnError, PluginName, PluginUse};
 use crate::domain::subscription::Subscription;
 use crate::domain::tenant::TenantName;
@@ -281,6 +282,7 @@ impl Asking<'_> {
             subscription: Some(subscription.id),
             types: subscription.event_types.clone(),
             filters: subscription.filters.as_json().to_owned(),
+            labels: subscription.labels.clone(),
             before: pinned.collect::<Result<_, _>>()?,
             used: from_here[0].clone(),
         })
@@ -333,6 +335,7 @@ impl Asking<'_> {
             subscription: None,
             types,
             filters: "[]".to_owned(),
+            labels: Labels::default(),
             before: Vec::new(),
             used: PluginUse {
                 name: self.plugin.name.clone(),

@@ -36,6 +36,9 @@ pub struct DeliveryView {
     state: DeliveryState,
     /// Why it ended so.
     reason: Option<String>,
+    /// The delivery that stands for a merged one.
+    #[schema(value_type = Option<String>)]
+    merged_into: Option<DeliveryId>,
     finished_at: Option<String>,
     /// What a pending one waits for; null while it is under way.
     waits_for: Option<&'static str>,
@@ -53,6 +56,7 @@ impl DeliveryView {
             event_type: row.event_type,
             state: row.state,
             reason: row.reason,
+            merged_into: row.into,
             finished_at: row.finished_at.map(|at| at.to_rfc3339()),
             waits_for: row.waits.map(waits_for),
             due_at: row
@@ -128,7 +132,31 @@ impl From<AttemptRecord> for AttemptView {
 pub struct DeliveryDetail {
     #[serde(flatten)]
     delivery: DeliveryView,
+    /// The events of its window or batch, where it stands for more than its own.
+    stands_for: Option<StandsForView>,
     attempts: Vec<AttemptView>,
+}
+
+/// The events for which one delivery stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandsForView {
+    count: usize,
+    #[schema(value_type = String)]
+    first: EventId,
+    #[schema(value_type = String)]
+    last: EventId,
+}
+
+impl StandsForView {
+    fn of(attempts: &[AttemptRecord]) -> Option<Self> {
+        let members = attempts.iter().rev().map(|attempt| &attempt.members);
+        let members = members.into_iter().find(|members| members.len() > 1)?;
+        Some(Self {
+            count: members.len(),
+            first: *members.first()?,
+            last: *members.last()?,
+        })
+    }
 }
 
 /// Which deliveries.
@@ -185,6 +213,7 @@ pub async fn one(
     let attempts = api.store().attempts(id).await?;
     Ok(Json(DeliveryDetail {
         delivery: DeliveryView::new(&api, delivery),
+        stands_for: StandsForView::of(&attempts),
         attempts: attempts
             .into_iter()
             .filter(|record| !record.outcome.is_verdict())

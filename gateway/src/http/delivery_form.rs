@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::access_form::AuthForm;
 use super::check::Check;
+use super::queueing_form::{BatchForm, BlockedForm, DebounceForm, OrderingForm, QueueingForm};
 use crate::domain::duration::{format_duration, parse_duration};
 use crate::domain::headers;
 use crate::domain::retry::RetrySchedule;
@@ -44,8 +46,27 @@ pub struct DeliveryForm {
     /// At most so many in so long, over all nodes together.
     #[schema(value_type = Option<RateLimitForm>)]
     rate_limit: Option<Value>,
+    /// `none`, `key` (one after the other of each key) or `strict` (one after the other of all).
+    #[schema(value_type = Option<OrderingForm>)]
+    ordering: Option<Value>,
+    /// How long a delivery that fails holds up those behind it in its order.
+    #[schema(value_type = Option<BlockedForm>)]
+    on_blocked: Option<Value>,
+    /// Of many events with one key in a short time one is delivered; contradicts `ordering` and `batch`.
+    #[schema(value_type = Option<DebounceForm>)]
+    debounce: Option<Value>,
+    /// Many events in one request; contradicts `ordering` and `debounce`.
+    #[schema(value_type = Option<BatchForm>)]
+    batch: Option<Value>,
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     headers: Option<Value>,
+    /// How the gateway shows who it is; null: by its signature alone.
+    #[schema(value_type = Option<AuthForm>)]
+    pub(super) auth: Option<Value>,
+    /// The certificates that the receiver's has to go back to, in PEM, instead of those that the
+    /// gateway's system trusts.
+    #[schema(value_type = Option<String>)]
+    pub(super) ca_pem: Option<Value>,
     /// What later versions have; here only the defaults.
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -61,22 +82,15 @@ pub struct RateLimitForm {
     per: String,
     /// 1 to 100,000.
     max: u32,
-    /// Later: must be false. Each of N nodes sends at most an Nth.
+    /// False: each of N nodes sends at most an Nth. True: one node sends everything, so that the
+    /// limit holds exactly; each delivery waits in a row of its own until that node comes to it.
     #[serde(default)]
     exact: bool,
 }
 
 /// Fields of later versions, and the value that says "without".
-fn defaults_of_later() -> [(&'static str, Value); 7] {
-    [
-        ("ordering", json!("none")),
-        ("on_blocked", json!({"until": "dead"})),
-        ("debounce", Value::Null),
-        ("batch", Value::Null),
-        ("auth", Value::Null),
-        ("ca_pem", Value::Null),
-        ("mtls", Value::Null),
-    ]
+fn defaults_of_later() -> [(&'static str, Value); 1] {
+    [("mtls", Value::Null)]
 }
 
 impl DeliveryForm {
@@ -101,8 +115,16 @@ impl DeliveryForm {
             let detail = "needs the shared secret of signature v1; v1a has none";
             check.error("/delivery/hook_signature", detail);
         }
+        let format = check.value("/delivery/format", self.format);
+        let queueing = QueueingForm {
+            ordering: self.ordering,
+            on_blocked: self.on_blocked,
+            debounce: self.debounce,
+            batch: self.batch,
+        };
         DeliveryPolicy {
-            format: check.value("/delivery/format", self.format),
+            format,
+            queueing: queueing.valid(check, format),
             signature,
             hook_signature,
             retry_schedule: check.retry_schedule(self.retry_schedule),
@@ -145,10 +167,6 @@ impl Check {
         let pointer = "/delivery/rate_limit";
         let value = value.filter(|value| !value.is_null())?;
         let form: RateLimitForm = self.parsed(pointer, serde_json::from_value(value))?;
-        if form.exact {
-            let detail = "is not in this version; each node keeps its share of the limit";
-            self.error(&format!("{pointer}/exact"), detail);
-        }
         let per = self.parsed(&format!("{pointer}/per"), parse_duration(&form.per))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&per) {
             self.error(&format!("{pointer}/per"), "must be from 1s to 1h");
@@ -160,7 +178,8 @@ impl Check {
                 format!("must be from 1 to {MAX}"),
             );
         }
-        max.map(|max| RateLimit { per, max })
+        let exact = form.exact;
+        max.map(|max| RateLimit { per, max, exact })
     }
 
     fn headers(&mut self, value: Option<Value>) -> Vec<(Box<str>, Box<str>)> {

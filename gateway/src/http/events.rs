@@ -60,6 +60,8 @@ pub struct Event {
     id: Option<String>,
     /// The entity it is about; `subject` where it is left out.
     key: Option<String>,
+    /// Which subscriptions it is for, where those are labelled too: one label in common is enough.
+    labels: Option<Vec<String>>,
     /// Extra headers for its deliveries.
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     headers: Option<()>,
@@ -203,6 +205,8 @@ pub struct EventView {
     producer_id: Option<Box<str>>,
     #[schema(value_type = Option<String>)]
     key: Option<Box<str>>,
+    #[schema(value_type = Vec<String>)]
+    labels: Vec<Box<str>>,
     content_type: String,
     size_bytes: u64,
     erased_at: Option<String>,
@@ -221,6 +225,7 @@ impl EventView {
             subject: event.attributes.subject,
             producer_id: event.attributes.producer_id,
             key: event.attributes.key,
+            labels: event.attributes.labels,
             content_type,
             size_bytes: event.size_bytes,
             erased_at: event.erased_at.map(|at| at.to_rfc3339()),

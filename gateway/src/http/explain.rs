@@ -19,6 +19,7 @@ use crate::domain::event::Attributes;
 use crate::domain::filter::{Candidate, Filters, Finding};
 use crate::domain::ids::{EventId, SubscriptionId};
 use crate::domain::key::Caller;
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
 use crate::domain::subscription::State as SubscriptionState;
 use crate::ingest::flaw::{Flaw, Place};
@@ -28,7 +29,7 @@ use crate::ingest::json;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainForm<'a> {
-    /// `event_types` and `filters` of a subscription that might be made.
+    /// `event_types`, `labels` and `filters` of a subscription that might be made.
     #[serde(borrow)]
     #[schema(value_type = Option<Object>)]
     subscription: Option<&'a RawValue>,
@@ -73,6 +74,7 @@ impl From<Finding> for RuleView {
 /// What there is to know of a subscription.
 struct Asked {
     event_types: Vec<TypePattern>,
+    labels: Vec<String>,
     filters: Filters,
     plugins: Vec<String>,
     state: Option<SubscriptionState>,
@@ -128,6 +130,17 @@ fn explanation(asked: &Asked, candidate: &Candidate<'_>) -> Explanation {
             detail: format!("the subscription is {state}"),
         });
     }
+    if !asked.labels.is_empty() {
+        let of_event = candidate.labels();
+        rules.push(RuleView {
+            rule: "#/labels".to_owned(),
+            holds: Labels::new(&asked.labels).take(of_event),
+            detail: match of_event {
+                [] => "the event has no labels, so it is for everybody".to_owned(),
+                labels => format!("the event is labelled {}", labels.join(", ")),
+            },
+        });
+    }
     let are_met = rules.iter().all(|rule| rule.holds) && asked.filters.hold(candidate);
     let findings = asked.filters.explain(candidate);
     rules.extend(findings.into_iter().map(RuleView::from));
@@ -142,6 +155,7 @@ fn draft_of(draft: &RawValue) -> Result<Asked, Problem> {
     #[derive(Deserialize)]
     struct Draft<'a> {
         event_types: Option<Value>,
+        labels: Option<Value>,
         #[serde(borrow)]
         filters: Option<&'a RawValue>,
     }
@@ -150,6 +164,7 @@ fn draft_of(draft: &RawValue) -> Result<Asked, Problem> {
     let mut check = Check::default();
     let asked = Asked {
         event_types: check.event_types(draft.event_types),
+        labels: check.value("/labels", draft.labels),
         filters: check.filters(draft.filters.map(RawValue::get)),
         plugins: Vec::new(),
         state: None,
@@ -172,6 +187,7 @@ async fn kept(api: &Api, caller: &Caller, id: &str) -> Result<Asked, Problem> {
     Ok(Asked {
         plugins: plugins.map(|used| used.name.to_string()).collect(),
         event_types: record.wish.event_types,
+        labels: record.wish.labels,
         filters: record.wish.filters,
         state: Some(record.state.0),
     })

@@ -3,6 +3,7 @@
 //! Handlers extract, call one function, and turn what it says into a response. Status codes live
 //! here and nowhere else; what is delivered, and how, is not known here.
 
+pub mod access_form;
 pub mod again;
 pub mod backtest;
 pub mod caller;
@@ -14,6 +15,8 @@ pub mod erase;
 pub mod events;
 pub mod explain;
 mod fields;
+pub mod inbound;
+mod inbound_plugin;
 pub mod input;
 pub mod jobs;
 pub mod keys;
@@ -21,6 +24,7 @@ pub mod missed;
 pub mod ndjson;
 pub mod operating;
 pub mod page;
+mod past;
 pub mod plugin_run;
 pub mod plugin_run_view;
 pub mod plugin_seen_view;
@@ -28,10 +32,15 @@ pub mod plugin_view;
 pub mod plugins;
 pub mod portal;
 pub mod problem;
+pub mod queueing_form;
 pub mod retrace;
 pub mod router;
 pub mod samples;
 pub mod server;
+pub mod source_form;
+pub mod source_records;
+pub mod source_view;
+pub mod sources;
 pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;
@@ -46,9 +55,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConfigVersion, EventId};
+use crate::domain::health::Health;
+use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId};
 use crate::domain::key::KeyHash;
-use crate::domain::prepared::Outgoing;
+use crate::domain::parcel::Parcel;
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::target_url::TargetRules;
 use crate::ingest::accept::Ingest;
@@ -59,6 +69,10 @@ use crate::store::Store;
 use crate::store::feed::Applied;
 use crate::telemetry::metrics::Metrics;
 use problem::{Kind, Problem};
+use source_records::SourceRecords;
+
+/// What is out of the ordinary with a subscription's receiver, as far as this node knows.
+pub type HealthOf = Arc<dyn Fn(SubscriptionId) -> Option<Health> + Send + Sync>;
 
 /// What the API calls on.
 #[derive(Clone)]
@@ -70,6 +84,7 @@ pub struct ApiParts {
     pub plugins: Plugins,
     pub rules: ApiRules,
     pub write_body: verify::WriteBody,
+    pub health: HealthOf,
     /// Cancelled when the gateway begins to stop.
     pub stopping: CancellationToken,
 }
@@ -101,13 +116,19 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     parts: ApiParts,
     ingest: Ingest,
+    sources: SourceRecords,
 }
 
 impl Api {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let ingest = Ingest::new(parts.store.clone(), parts.log.clone());
-        Self(Arc::new(Shared { parts, ingest }))
+        let sources = SourceRecords::default();
+        Self(Arc::new(Shared {
+            parts,
+            ingest,
+            sources,
+        }))
     }
 
     #[must_use]
@@ -133,6 +154,16 @@ impl Api {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
+    }
+
+    /// What came in at sources on this node.
+    fn source_records(&self) -> &SourceRecords {
+        &self.0.sources
+    }
+
+    /// What a provider is given to send to.
+    fn source_url(&self, address: &str) -> String {
+        format!("{}/in/{address}", self.claims().public_url())
     }
 
     /// Cancelled when the gateway begins to stop.
@@ -169,13 +200,8 @@ impl Api {
     }
 
     /// The body that a delivery has; nothing is sent.
-    fn write_body(
-        &self,
-        subscription: &Subscription,
-        event: &Event,
-        outgoing: Option<&Outgoing>,
-    ) -> bytes::Bytes {
-        (self.0.parts.write_body)(subscription, event, outgoing)
+    fn write_body(&self, subscription: &Subscription, parcel: &Parcel) -> bytes::Bytes {
+        (self.0.parts.write_body)(subscription, parcel)
     }
 
     fn admin_key(&self) -> Option<&KeyHash> {
@@ -196,6 +222,10 @@ impl Api {
 
     fn targets(&self) -> &TargetRules {
         &self.0.parts.rules.targets
+    }
+
+    fn health(&self, of: SubscriptionId) -> Health {
+        (self.0.parts.health)(of).unwrap_or_default()
     }
 
     fn form_rules(&self) -> FormRules<'_> {

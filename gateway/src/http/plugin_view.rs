@@ -268,10 +268,21 @@ impl From<PluginStoreError> for Problem {
             error @ (PluginStoreError::NothingBefore(_) | PluginStoreError::NoCanary(_)) => {
                 Self::new(Kind::Conflict, error.to_string())
             }
-            PluginStoreError::InUse(users) => {
-                let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+            PluginStoreError::InUse {
+                subscriptions,
+                sources,
+            } => {
+                let what = if sources.is_empty() {
+                    "subscriptions"
+                } else {
+                    "subscriptions and sources"
+                };
+                let users = subscriptions.iter().map(ToString::to_string);
+                let users: Vec<String> = users
+                    .chain(sources.iter().map(ToString::to_string))
+                    .collect();
                 let detail = format!(
-                    "{} subscriptions use it: {}; take it off them first",
+                    "{} {what} use it: {}; take it off them first",
                     users.len(),
                     users.join(", ")
                 );

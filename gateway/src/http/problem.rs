@@ -40,6 +40,7 @@ kinds! {
     NoKey = "no-key", UNAUTHORIZED, "An API key is needed";
     UnknownKey = "unknown-key", UNAUTHORIZED, "The API key is not known, or revoked";
     InvalidClaim = "invalid-claim", UNAUTHORIZED, "The claim check opens nothing";
+    NotVerified = "not-verified", UNAUTHORIZED, "The request could not be verified";
     InvalidSecret = "invalid-secret", UNAUTHORIZED, "The secret confirms nothing";
     RoleForbids = "role-forbids", FORBIDDEN, "The key's role does not allow this";
     OtherTenant = "other-tenant", FORBIDDEN, "The key is bound to another tenant";
@@ -166,6 +167,11 @@ impl Problem {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    #[must_use]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// What a component was checked for before it was refused.

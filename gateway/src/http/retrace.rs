@@ -16,10 +16,12 @@ use utoipa_axum::routes;
 use super::Api;
 use super::caller::Reader;
 use super::input::{Asked, Id};
+use super::past::{Past, conflict};
 use super::plugin_run_view::shown;
 use super::problem::{Problem, ProblemBody};
-use super::verify::{Past, conflict};
+
 use crate::domain::ids::DeliveryId;
+use crate::domain::parcel::Item;
 use crate::domain::prepared::PipelineResult;
 use crate::plugin::retrace::{Shown, Step};
 use crate::store::history::PastAttempt;
@@ -75,7 +77,7 @@ pub struct RetraceView {
     /// False where plugins or delivery policy have changed since; it is told with those of then.
     config_is_current: bool,
     steps: Vec<RetraceStepView>,
-    /// The body of the request that this makes; null where nothing goes out.
+    /// The body of the request that this makes; null where nothing goes out, or many events in one.
     body: Option<PlaceView>,
     /// Whether it is the very body that this attempt sent; null where it sent none.
     body_is_the_same: Option<bool>,
@@ -121,10 +123,13 @@ pub async fn retrace(
     Asked(query): Asked<RetraceQuery>,
 ) -> Result<Json<RetraceView>, Problem> {
     let past = Past::of(&api, &caller, id, |all| chosen(all, query.attempt)).await?;
-    let steps = past.steps()?;
+    let (events, steps) = past.made_of(&api).await?;
+    let is_alone = events.len() == 1;
+    // Of a batch: the way of the one whose delivery this is; the body is everybody's.
+    let event = events.into_iter().next_back();
+    let event = event.ok_or_else(|| conflict("there is nothing to make it of"))?;
     let has_plugins = !steps.is_empty();
-    let tenant = &past.subscription.tenant_name;
-    let whose = (past.event.clone(), tenant);
+    let whose = (event.clone(), &past.subscription.tenant_name);
     let claims = api.claims().clone();
     let (steps, prepared) = api
         .plugins()
@@ -132,9 +137,9 @@ pub async fn retrace(
         .await
         .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
     let body = match prepared.result {
-        PipelineResult::Deliver(outgoing) => {
-            let outgoing = has_plugins.then_some(&outgoing);
-            Some(past.body(&api, outgoing))
+        PipelineResult::Deliver(outgoing) if is_alone => {
+            let outgoing = has_plugins.then_some(outgoing);
+            Some(past.body(&api, vec![Item { event, outgoing }]))
         }
         _ => None,
     };
@@ -144,7 +149,11 @@ pub async fn retrace(
         attempt: past.attempt.number,
         config_is_current: past.wish.is_current,
         steps: steps.into_iter().map(RetraceStepView::from).collect(),
-        body_is_the_same: past.attempt.body_hash.map(|sent| Some(sent) == now),
+        body_is_the_same: past
+            .attempt
+            .body_hash
+            .filter(|_| is_alone)
+            .map(|sent| Some(sent) == now),
         body: body.map(|data| {
             let content_type = "".into();
             Shown { content_type, data }.into()

@@ -85,6 +85,8 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::missed::routes())
         .merge(super::erase::routes())
         .merge(super::verify::routes())
+        .merge(super::sources::routes())
+        .merge(super::inbound::routes())
         .merge(super::retrace::routes())
         .merge(super::timeline::routes())
         .merge(super::portal::routes())
@@ -118,6 +120,7 @@ fn named(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
             &mut item.put,
             &mut item.patch,
             &mut item.delete,
+            &mut item.options,
         ]
     });
     for operation in operations.flatten() {

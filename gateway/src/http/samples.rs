@@ -18,6 +18,7 @@ use super::problem::{Problem, ProblemBody};
 use crate::domain::event::Event;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{EventId, SubscriptionId};
+use crate::domain::labels::Labels;
 
 const DEFAULT_SAMPLES: usize = 10;
 const MAX_SAMPLES: usize = 50;
@@ -93,10 +94,13 @@ pub async fn samples(
     let record = api.store().subscription(id, bound(&caller)).await?;
     let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
     let wish = &record.wish;
+    let labels = Labels::new(&wish.labels);
     let wants = |event: &Event| {
         let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
         let mut patterns = wish.event_types.iter();
-        patterns.any(|pattern| pattern.wants(&event.event_type)) && wish.filters.hold(&candidate)
+        patterns.any(|pattern| pattern.wants(&event.event_type))
+            && labels.take(candidate.labels())
+            && wish.filters.hold(&candidate)
     };
     let mut samples = Vec::new();
     let mut before = None;

@@ -9,7 +9,11 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::AppliedView;
+use super::access_form::AuthView;
+use super::queueing_form::QueueingView;
+use crate::domain::access::AccessWish;
 use crate::domain::duration::format_duration;
+use crate::domain::health::{Circuit, Health};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginUse;
@@ -31,8 +35,36 @@ pub struct SubscriptionView {
     public_key: Option<String>,
     created_at: String,
     updated_at: String,
+    /// How its receiver fares; only where one subscription is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) health: Option<HealthView>,
     #[serde(flatten)]
     choice: ChoiceView,
+}
+
+/// How a receiver fares, as the node that answers has seen it: each judges by its own attempts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthView {
+    /// `closed`: requests go out; `open`: none does, nobody has answered for a while; `probing`:
+    /// one at a time, to see.
+    circuit: Circuit,
+    /// Failures since the last success.
+    failures: u32,
+    /// Nothing goes out before; null: nothing is held back.
+    held_back_until: Option<String>,
+    /// Most deliveries a second now, on the way back from being down; null: as many as may.
+    max_per_second: Option<f64>,
+}
+
+impl From<Health> for HealthView {
+    fn from(health: Health) -> Self {
+        Self {
+            circuit: health.circuit,
+            failures: health.failures,
+            held_back_until: health.held_back_until.map(|at| at.to_rfc3339()),
+            max_per_second: health.max_per_second,
+        }
+    }
 }
 
 /// What its owner chose.
@@ -68,8 +100,13 @@ pub struct DeliveryPolicyView {
     /// Null: the deployment's default.
     max_in_flight: Option<u16>,
     rate_limit: Option<RateLimitView>,
+    #[serde(flatten)]
+    queueing: QueueingView,
     #[schema(value_type = std::collections::HashMap<String, String>)]
     headers: BTreeMap<Box<str>, Box<str>>,
+    /// Without its secret, which is never shown.
+    auth: Option<AuthView>,
+    ca_pem: Option<Box<str>>,
 }
 
 /// Most deliveries in a span of time.
@@ -77,6 +114,7 @@ pub struct DeliveryPolicyView {
 pub struct RateLimitView {
     per: String,
     max: u32,
+    exact: bool,
 }
 
 impl From<RateLimit> for RateLimitView {
@@ -84,6 +122,7 @@ impl From<RateLimit> for RateLimitView {
         Self {
             per: format_duration(limit.per),
             max: limit.max.get(),
+            exact: limit.exact,
         }
     }
 }
@@ -114,13 +153,13 @@ impl ChoiceView {
             plugins: wish.plugins,
             verification: wish.verification,
             expires_at: wish.expires_at.map(|at| at.to_rfc3339()),
-            delivery: wish.policy.into(),
+            delivery: DeliveryPolicyView::new(wish.policy, wish.access),
         }
     }
 }
 
-impl From<DeliveryPolicy> for DeliveryPolicyView {
-    fn from(policy: DeliveryPolicy) -> Self {
+impl DeliveryPolicyView {
+    fn new(policy: DeliveryPolicy, access: AccessWish) -> Self {
         let waits = |schedule: crate::domain::retry::RetrySchedule| {
             let waits = schedule.waits().iter();
             waits.map(|wait| format_duration(*wait)).collect()
@@ -133,7 +172,10 @@ impl From<DeliveryPolicy> for DeliveryPolicyView {
             timeout: format_duration(policy.timeout),
             max_in_flight: policy.max_in_flight,
             rate_limit: policy.rate_limit.map(RateLimitView::from),
+            queueing: QueueingView::from(&policy.queueing),
             headers: policy.headers.into_iter().collect(),
+            auth: access.auth.map(AuthView::from),
+            ca_pem: access.ca_pem,
         }
     }
 }
@@ -148,6 +190,7 @@ impl From<Record> for SubscriptionView {
             public_key: record.public_key,
             created_at: record.created_at.to_rfc3339(),
             updated_at: record.updated_at.to_rfc3339(),
+            health: None,
             choice: ChoiceView::new(record.tenant.1, record.wish),
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::access_form::missing_secret;
 use super::caller::{Reader, Subscriber, bound, scope};
 use super::input::{Asked, Id, JsonBody, JsonText};
 use super::page::{Page, limit, parameter};
@@ -19,18 +20,20 @@ use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use super::subscription_form::{SubscriptionForm, Valid, filters_text};
 use super::subscription_view::{ChangedView, ChoiceView, SubscriptionView};
 use super::{Api, confirm};
+use crate::domain::access::AccessWish;
 use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::event::Attributes;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
-use crate::domain::plugin::PluginUse;
+use crate::domain::queueing::{Debounce, Keep, Queueing};
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
 use crate::store::catalog::Catalog;
+use crate::store::subscriptions::Wish;
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
 const TEST_TYPE: &str = "hookgate.test";
@@ -52,8 +55,9 @@ pub async fn create(
     let Valid { tenant, wish } =
         SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
     let tenant = owner(&api, &caller, tenant).await?;
-    check_plugins(&api, tenant, &wish.plugins)?;
+    check_plugins(&api, tenant, &wish)?;
     check_expiry(&api, wish.expires_at)?;
+    check_secret(&wish.access, None)?;
     let created = api.store().create_subscription(tenant, &wish).await?;
     let mut view = changed(&api, created.id, created.version).await?;
     view.secret = created.key.reveal();
@@ -89,8 +93,12 @@ pub async fn check(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whose the new subscription is: the caller's tenant, or the one that is named, or `default`.
-async fn owner(api: &Api, caller: &Caller, named: Option<TenantName>) -> Result<TenantId, Problem> {
+/// Whose the new thing is: the caller's tenant, or the one that is named, or `default`.
+pub(super) async fn owner(
+    api: &Api,
+    caller: &Caller,
+    named: Option<TenantName>,
+) -> Result<TenantId, Problem> {
     if let Some(id) = scope_of_form(caller, named.as_ref())? {
         return Ok(id);
     }
@@ -108,12 +116,26 @@ fn scope_of_form(caller: &Caller, named: Option<&TenantName>) -> Result<Option<T
     }
 }
 
-fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(), Problem> {
-    let errors: Vec<FieldError> = plugins
+fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem> {
+    let plugin = |name| api.store().catalog().plugin(tenant, name);
+    let fold = match &wish.policy.queueing {
+        Queueing::Debounced(Debounce {
+            keep: Keep::Fold(name),
+            ..
+        }) => Some(name),
+        _ => None,
+    };
+    let no_fold = fold.filter(|name| plugin(name).is_none());
+    let no_fold = no_fold.map(|name| FieldError {
+        pointer: "#/delivery/debounce/keep/fold".to_owned(),
+        detail: format!("no plugin is called {name}; upload it first"),
+    });
+    let errors: Vec<FieldError> = wish
+        .plugins
         .iter()
         .enumerate()
         .filter_map(|(index, used)| {
-            let (member, detail) = match api.store().catalog().plugin(tenant, &used.name) {
+            let (member, detail) = match plugin(&used.name) {
                 None => (
                     "name",
                     format!("no plugin is called {}; upload it first", used.name),
@@ -131,6 +153,7 @@ fn check_plugins(api: &Api, tenant: TenantId, plugins: &[PluginUse]) -> Result<(
                 detail,
             })
         })
+        .chain(no_fold)
         .collect();
     if errors.is_empty() {
         Ok(())
@@ -146,6 +169,16 @@ fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem>
     Err(Problem::fields(vec![FieldError {
         pointer: "#/expires_at".to_owned(),
         detail: "is in the past; give a later time, or null for never".to_owned(),
+    }]))
+}
+
+fn check_secret(access: &AccessWish, earlier: Option<&AccessWish>) -> Result<(), Problem> {
+    let Some(pointer) = missing_secret(access, earlier) else {
+        return Ok(());
+    };
+    Err(Problem::fields(vec![FieldError {
+        pointer: format!("#{pointer}"),
+        detail: "is missing: a secret is kept only for what it was given for".to_owned(),
     }]))
 }
 
@@ -207,7 +240,9 @@ pub async fn one(
     Shared(api): Shared<Api>,
     Id(id): Id<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>, Problem> {
-    Ok(Json(found(&api, id, bound(&caller)).await?.into()))
+    let mut view: SubscriptionView = found(&api, id, bound(&caller)).await?.into();
+    view.health = Some(api.health(id).into());
+    Ok(Json(view))
 }
 
 async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
@@ -291,10 +326,11 @@ async fn save(
             detail: "cannot change; make a new subscription".to_owned(),
         }]));
     }
-    check_plugins(api, owner.0, &wish.plugins)?;
+    check_plugins(api, owner.0, &wish)?;
     if wish.expires_at != edit.record.wish.expires_at {
         check_expiry(api, wish.expires_at)?;
     }
+    check_secret(&wish.access, Some(&edit.record.wish.access))?;
     let saved = api.store().save_subscription(edit, &wish).await?;
     let mut view = changed(api, id, saved.version).await?;
     view.secret = saved.key.and_then(|key| key.reveal());

@@ -16,20 +16,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{Reader, bound};
+use super::caller::Reader;
 use super::input::{Asked, Id};
-use super::problem::{Kind, Problem, ProblemBody};
+use super::past::{Past, conflict};
+use super::problem::{Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
 use crate::domain::key::Caller;
+use crate::domain::parcel::{Item, Parcel};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
-use crate::domain::prepared::{Outgoing, PipelineResult};
+use crate::domain::prepared::PipelineResult;
 use crate::domain::subscription::Subscription;
-use crate::store::history::{PastAttempt, PastWish};
+use crate::store::history::PastAttempt;
 
 /// Writes the body that a delivery has; handed in, because deliveries are not this layer's.
-pub type WriteBody = Arc<dyn Fn(&Subscription, &Event, Option<&Outgoing>) -> Bytes + Send + Sync>;
+pub type WriteBody = Arc<dyn Fn(&Subscription, &Parcel) -> Bytes + Send + Sync>;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -103,10 +105,6 @@ pub async fn verify_again(
     verify(reader, state, id, query).await
 }
 
-pub(super) fn conflict(detail: impl Into<String>) -> Problem {
-    Problem::new(Kind::Conflict, detail)
-}
-
 async fn verified(
     api: &Api,
     caller: &Caller,
@@ -156,71 +154,6 @@ fn chosen(attempts: Vec<PastAttempt>, number: Option<u16>) -> Result<PastAttempt
     }
 }
 
-/// A past delivery with all that is needed to make it again.
-pub(super) struct Past {
-    pub(super) subscription: Arc<Subscription>,
-    pub(super) event: Arc<Event>,
-    pub(super) attempt: PastAttempt,
-    pub(super) wish: PastWish,
-}
-
-impl Past {
-    /// # Errors
-    /// 404 where there is no such delivery, 409 where what it needs is gone; and what `choose` says
-    /// of its attempts.
-    pub(super) async fn of(
-        api: &Api,
-        caller: &Caller,
-        id: DeliveryId,
-        choose: impl FnOnce(Vec<PastAttempt>) -> Result<PastAttempt, Problem>,
-    ) -> Result<Self, Problem> {
-        let known = api.store().delivery(id, bound(caller)).await?;
-        known.ok_or_else(|| Problem::not_found("delivery"))?;
-        let attempt = choose(api.store().past_attempts(id).await?)?;
-        let event = api.store().stored_event(id.event, bound(caller)).await?;
-        let event = event
-            .ok_or_else(|| conflict("the event's data is erased or older than what is kept"))?;
-        let version = attempt.run.as_ref().map(|(version, _)| *version);
-        let wish = api
-            .store()
-            .past_wish(id.subscription, version, attempt.at)
-            .await?
-            .ok_or_else(|| {
-                conflict("the subscription's configuration of then is not kept any more")
-            })?;
-        let subscription = api.store().catalog().subscription(id.subscription);
-        let subscription = subscription.ok_or_else(|| conflict("the subscription was deleted"))?;
-        Ok(Self {
-            subscription,
-            event: Arc::new(event),
-            attempt,
-            wish,
-        })
-    }
-
-    /// The body as the delivery policy of then makes it.
-    pub(super) fn body(&self, api: &Api, outgoing: Option<&Outgoing>) -> Bytes {
-        let mut subscription = Subscription::clone(&self.subscription);
-        subscription.policy = self.wish.policy.clone();
-        api.write_body(&subscription, &self.event, outgoing)
-    }
-
-    /// What ran then, as it was configured then.
-    pub(super) fn steps(&self) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
-        let Some((_, ran)) = &self.attempt.run else {
-            return Ok(Vec::new());
-        };
-        let mut configured = self.wish.plugins.iter();
-        let steps = ran.iter().map(|(name, digest)| {
-            let used = configured.find(|used| used.name == *name)?;
-            Some((used.clone(), *digest))
-        });
-        steps.collect::<Option<_>>().ok_or_else(|| {
-            conflict("the plugins that ran are not those of the configuration that is kept")
-        })
-    }
-}
-
 struct Again<'a> {
     api: &'a Api,
     past: &'a Past,
@@ -230,44 +163,71 @@ type Compared = (bool, String, Option<[u8; 32]>);
 
 impl Again<'_> {
     async fn compare(&self) -> Result<Compared, Problem> {
-        let steps = self.past.steps()?;
-        if steps.is_empty() {
-            return Ok(self.compare_body(None));
+        let (events, steps) = self.past.made_of(self.api).await?;
+        let mut items = Vec::new();
+        let mut end = None;
+        for event in events {
+            if steps.is_empty() {
+                let outgoing = None;
+                items.push(Item { event, outgoing });
+                continue;
+            }
+            match self.run(event.clone(), steps.clone()).await? {
+                PipelineResult::Deliver(outgoing) => items.push(Item {
+                    event,
+                    outgoing: Some(outgoing),
+                }),
+                other => end = Some(other),
+            }
         }
-        let plugins = self.api.plugins();
-        let tenant = &self.past.subscription.tenant_name;
+        Ok(self.judge(items, end))
+    }
+
+    async fn run(
+        &self,
+        event: Arc<Event>,
+        steps: Vec<(PluginUse, ComponentDigest)>,
+    ) -> Result<PipelineResult, Problem> {
         let claims = self.api.claims().clone();
-        let whose = (self.past.event.clone(), tenant);
+        let whose = (event, &self.past.subscription.tenant_name);
+        let plugins = self.api.plugins();
         let prepared = plugins
             .run_again(whose, self.past.subscription.id, steps, claims)
             .await
             .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
+        Ok(prepared.result)
+    }
+
+    /// What is to be sent, or how it ends; of a batch some may be sent and others dropped.
+    fn judge(&self, items: Vec<Item>, end: Option<PipelineResult>) -> Compared {
         let was_dropped = self.past.attempt.outcome == Outcome::Dropped;
-        Ok(match prepared.result {
-            PipelineResult::Deliver(outgoing) if !was_dropped => self.compare_body(Some(&outgoing)),
-            PipelineResult::Deliver(_) => (
+        let is_sent = !items.is_empty();
+        match end {
+            Some(PipelineResult::Failed(failure)) => {
+                let detail = format!("{} fails now: {}", failure.plugin, failure.reason);
+                (false, detail, None)
+            }
+            _ if is_sent && !was_dropped => self.compare_body(items),
+            _ if is_sent => (
                 false,
                 "it was dropped then; the same plugins let it pass now".to_owned(),
                 None,
             ),
-            PipelineResult::Drop { reason } if was_dropped => {
+            Some(PipelineResult::Drop { reason }) if was_dropped => {
                 let same = self.past.attempt.reason.as_deref() == Some(&reason);
                 (same, format!("dropped again: {reason}"), None)
             }
-            PipelineResult::Drop { reason } => (
+            Some(PipelineResult::Drop { reason }) => (
                 false,
                 format!("it was sent then; the same plugins drop it now: {reason}"),
                 None,
             ),
-            PipelineResult::Failed(failure) => {
-                let detail = format!("{} fails now: {}", failure.plugin, failure.reason);
-                (false, detail, None)
-            }
-        })
+            _ => (false, "there is nothing to make it of".to_owned(), None),
+        }
     }
 
-    fn compare_body(&self, outgoing: Option<&Outgoing>) -> Compared {
-        let body = self.past.body(self.api, outgoing);
+    fn compare_body(&self, items: Vec<Item>) -> Compared {
+        let body = self.past.body(self.api, items);
         let now: [u8; 32] = Sha256::digest(&body).into();
         let same = self.past.attempt.body_hash == Some(now);
         let detail = if same {

@@ -19,11 +19,12 @@ use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
 use crate::domain::pattern::OWN_PREFIX;
+use crate::domain::queueing::{OrderKey, Place};
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::trace::Trace;
 use crate::log::work::ParkReason;
-use crate::log::{AppendError, Appended, Log, LogError, NewEvent};
+use crate::log::{AppendError, Appended, Log, LogError, NewEvent, Wait};
 use crate::store::{Store, StoreError};
 
 /// Source of the gateway's own events.
@@ -171,8 +172,8 @@ impl Ingest {
             return Err(AcceptError::Flaw { index, flaw });
         }
         let tenant = self.tenant(sender, incoming.tenant.as_ref(), index).await?;
-        let index = sender.events_before + index;
-        let idempotency = idempotency::of(&incoming, sender.key.as_ref(), index);
+        let place = sender.events_before + index;
+        let idempotency = idempotency::of(&incoming, sender.key.as_ref(), place);
         let mut attributes = incoming.attributes;
         attributes.trace_parent.clone_from(&sender.trace.parent);
         attributes.trace_state.clone_from(&sender.trace.state);
@@ -193,15 +194,22 @@ impl Ingest {
     /// Fills in who gets the event, now or later.
     pub(super) fn address(&self, event: &mut NewEvent) {
         let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
-        for (subscription, state) in self.store.catalog().matching(event.tenant, &candidate) {
-            match state {
-                State::Active => event.targets.push(subscription),
-                State::Paused => event.parked.push((subscription, ParkReason::Paused)),
-                State::Disabled | State::Expired => {
-                    event.parked.push((subscription, ParkReason::Missed));
+        for wish in self.store.catalog().wishes(event.tenant, &candidate) {
+            let reason = match wish.state {
+                State::Active | State::Paused => ParkReason::Paused,
+                State::Disabled | State::Expired => ParkReason::Missed,
+                State::Pending | State::Deleted => continue,
+            };
+            let wait = match wish.place(event.attributes.key()) {
+                Place::Memory => {
+                    event.targets.push(wish.subscription);
+                    continue;
                 }
-                State::Pending | State::Deleted => {}
-            }
+                Place::Ordered(order) => Wait::Ordered(order),
+                Place::Parked(order) => Wait::Parked { reason, order },
+                Place::Window(window) => Wait::Window(window),
+            };
+            event.parked.push((wish.subscription, wait));
         }
     }
 
@@ -344,11 +352,16 @@ impl Ingest {
                 continue;
             };
             let candidate = Candidate::new(&given.event_type, &given.attributes, &given.data);
-            let matching = self.store.catalog().matching(given.tenant, &candidate);
-            let missed: Vec<SubscriptionId> = matching
+            let wishes = self.store.catalog().wishes(given.tenant, &candidate);
+            let missed: Vec<(SubscriptionId, Option<OrderKey>)> = wishes
                 .into_iter()
-                .map(|(subscription, _)| subscription)
-                .filter(|subscription| !given.to.contains(subscription))
+                .filter(|wish| !given.to.contains(&wish.subscription))
+                .map(|wish| match wish.place(given.attributes.key()) {
+                    Place::Ordered(order) | Place::Parked(Some(order)) => {
+                        (wish.subscription, Some(order))
+                    }
+                    _ => (wish.subscription, None),
+                })
                 .collect();
             if !missed.is_empty() {
                 self.log.park_late(*id, &missed).await?;

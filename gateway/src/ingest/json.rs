@@ -8,9 +8,10 @@ use super::object::{self, Object, pointer};
 use super::{Identity, Incoming, MAX_DATA_BYTES, scan, text};
 use crate::domain::event::Attributes;
 use crate::domain::headers;
+use crate::domain::labels::MAX_LABELS;
 use crate::domain::pattern::MAX_TYPE_BYTES;
 
-const KNOWN: &str = "type, data, tenant, source, subject, time, id, key and headers";
+const KNOWN: &str = "type, data, tenant, source, subject, time, id, key, labels and headers";
 
 /// One event.
 ///
@@ -57,6 +58,7 @@ fn read(object: &Object<'_>, body: &Bytes) -> Result<Incoming, Flaw> {
                 let time = text::string(raw).and_then(|time| text::time(&time));
                 attributes.time = Some(time.map_err(at)?);
             }
+            "labels" => attributes.labels = labels(raw).map_err(at)?,
             "headers" => attributes.headers = extra_headers(raw).map_err(at)?,
             _ => return Err(at(Rule::Unknown { known: KNOWN })),
         }
@@ -81,7 +83,7 @@ fn read(object: &Object<'_>, body: &Bytes) -> Result<Incoming, Flaw> {
 fn is_optional(name: &str) -> bool {
     matches!(
         name,
-        "tenant" | "source" | "subject" | "time" | "id" | "key" | "headers"
+        "tenant" | "source" | "subject" | "time" | "id" | "key" | "labels" | "headers"
     )
 }
 
@@ -114,6 +116,15 @@ fn word(raw: &RawValue, max_bytes: usize) -> Result<Box<str>, Rule> {
 
 fn attribute(raw: &RawValue) -> Result<Box<str>, Rule> {
     word(raw, text::MAX_ATTRIBUTE_BYTES)
+}
+
+fn labels(raw: &RawValue) -> Result<Vec<Box<str>>, Rule> {
+    let kind = || Rule::WrongKind("an array of at most 20 strings");
+    let texts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| kind())?;
+    if texts.len() > MAX_LABELS {
+        return Err(kind());
+    }
+    texts.into_iter().map(attribute).collect()
 }
 
 fn extra_headers(raw: &RawValue) -> Result<Vec<(Box<str>, Box<str>)>, Rule> {

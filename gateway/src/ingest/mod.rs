@@ -8,6 +8,7 @@ pub mod binary;
 pub mod cloudevents;
 pub mod flaw;
 pub mod idempotency;
+pub mod inbound;
 pub mod json;
 pub mod lines;
 pub mod notices;

@@ -2,12 +2,13 @@
 //!
 //! A job lives in the database and not in a node. Whoever leases it runs it step by step; a node
 //! that dies or stops leaves it where its last step was, and another goes on there ([`again`],
-//! [`erase`], [`backtest`]). A backtest has one slot of its own, because it works the processors;
-//! the others mostly wait for their rate.
+//! [`erase`], [`backtest`]). A backtest has one slot and one thread of its own, because it works the
+//! processors ([`apart`]); the others mostly wait for their rate.
 //!
 //! Does not decide who may ask for a job, nor what it is to do: both were settled when it was made.
 
 mod again;
+mod apart;
 mod aside;
 mod backtest;
 mod erase;
@@ -79,6 +80,8 @@ enum Stopped {
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error("the backtest could not be run on its thread: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// The jobs of one node.
@@ -214,7 +217,11 @@ impl Jobs {
 
     async fn work(&self, job: LeasedJob) -> Result<Value, Stopped> {
         match job.spec.clone() {
-            JobSpec::Backtest(spec) => self.backtest(&job, &spec).await,
+            JobSpec::Backtest(spec) => {
+                let jobs = self.clone();
+                let work = async move { jobs.backtest(&job, &spec).await };
+                apart::apart("backtest", work).await?
+            }
             JobSpec::Replay(spec) => self.replay(&job, &spec).await,
             JobSpec::Retry(spec) => self.retry(&job, &spec).await,
             JobSpec::Release(spec) => self.release(&job, &spec).await,

@@ -29,12 +29,17 @@ pub async fn park_again(
         .map(|id| BucketId::of(id.subscription).get())
         .collect();
     let query = sqlx::query!(
-        "insert into parked (bucket, event_id, subscription_id, lane, due_at, number, reason)
-         select w.bucket, w.event_id, w.subscription_id, ((w.event_id >> 13) & 255)::smallint, now(),
-           coalesce((select max(a.number) from attempt a
-             where a.lane = ((w.event_id >> 13) & 255)::smallint and a.event_id = w.event_id
-               and a.subscription_id = w.subscription_id and a.outcome <= 6), 0), $4
+        "insert into parked (bucket, event_id, subscription_id, lane, due_at, number, reason, sequence, members, grouping_code)
+         select w.bucket, w.event_id, w.subscription_id, ((w.event_id >> 13) & 255)::smallint, now(), made.number, $4,
+           made.sequence, kept.members, kept.grouping_code
          from unnest($1::smallint[], $2::bigint[], $3::int[]) as w (bucket, event_id, subscription_id)
+         cross join lateral (
+           select coalesce(max(a.number) filter (where a.outcome <= 6), 0) as number, max(a.sequence) as sequence from attempt a
+           where a.lane = ((w.event_id >> 13) & 255)::smallint and a.event_id = w.event_id and a.subscription_id = w.subscription_id) made
+         left join lateral (
+           select a.members, a.grouping_code from attempt a
+           where a.lane = ((w.event_id >> 13) & 255)::smallint and a.event_id = w.event_id and a.subscription_id = w.subscription_id
+             and a.members is not null order by a.at desc limit 1) kept on true
          order by w.event_id, w.subscription_id
          on conflict (subscription_id, event_id) do update
            set due_at = excluded.due_at, reason = excluded.reason

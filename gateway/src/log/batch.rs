@@ -4,10 +4,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use crate::domain::ids::{BucketId, ConfigVersion, EventId, TenantId};
+use crate::domain::queueing::{OrderKey, Window};
 
-use super::event_log::{Appended, NewEvent};
+use super::event_log::{Appended, NewEvent, Wait};
+use super::work::ParkReason;
 
 type Key = (TenantId, [u8; 32]);
 type BodyHash = [u8; 32];
@@ -138,6 +141,7 @@ pub(super) struct Columns<'a> {
     /// Targets of all events, one after the other.
     pub(super) targets: Vec<i32>,
     pub(super) parked: ParkedColumns,
+    pub(super) windows: WindowColumns,
     pub(super) keys: KeyColumns<'a>,
     pub(super) outbox: OutboxColumns,
 }
@@ -172,7 +176,46 @@ pub(super) struct ParkedColumns {
     pub(super) subscriptions: Vec<i32>,
     pub(super) buckets: Vec<i16>,
     pub(super) events: Vec<i64>,
-    pub(super) reasons: Vec<i16>,
+    /// None: in a window.
+    pub(super) reasons: Vec<Option<i16>>,
+    pub(super) orders: Vec<Option<i64>>,
+}
+
+/// The windows of what is parked, one entry each; all of them none where it has no window.
+#[derive(Debug, Default)]
+pub(super) struct WindowColumns {
+    pub(super) keys: Vec<Option<String>>,
+    pub(super) groupings: Vec<Option<i16>>,
+    pub(super) sizes: Vec<Option<i32>>,
+    pub(super) quiet_ms: Vec<Option<i32>>,
+    pub(super) max_wait_ms: Vec<Option<i32>>,
+    pub(super) max_events: Vec<Option<i32>>,
+    pub(super) max_bytes: Vec<Option<i32>>,
+}
+
+impl WindowColumns {
+    fn push(&mut self, window: Option<&Window>, (id, bytes): (EventId, usize)) {
+        let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let ms = |span: Duration| i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
+        // A lane's batches are its own, so that lanes never wait for each other's rows.
+        let key = window.map(|window| match &window.key {
+            Some(key) => key.to_string(),
+            None => format!("lane {}", id.lane().get()),
+        });
+        self.keys.push(key);
+        let grouping = window.map(|window| window.grouping.code());
+        self.groupings.push(grouping);
+        let size = i32::try_from(bytes).unwrap_or(i32::MAX);
+        self.sizes.push(window.map(|_| size));
+        let quiet = window.and_then(|window| window.quiet);
+        self.quiet_ms.push(quiet.map(ms));
+        self.max_wait_ms
+            .push(window.map(|window| ms(window.max_wait)));
+        self.max_events
+            .push(window.map(|window| number(window.max_events)));
+        self.max_bytes
+            .push(window.map(|window| number(window.max_bytes)));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -203,11 +246,22 @@ impl<'a> Columns<'a> {
         events
             .parked_from
             .push(position(parked.subscriptions.len() + 1));
-        for (subscription, reason) in &event.parked {
+        for (subscription, wait) in &event.parked {
             parked.subscriptions.push(subscription.get());
             parked.buckets.push(BucketId::of(*subscription).get());
             parked.events.push(id.get());
-            parked.reasons.push(reason.code());
+            let (reason, order) = match wait {
+                Wait::Parked { reason, order } => (Some(reason.code()), *order),
+                Wait::Ordered(order) => (Some(ParkReason::Ordered.code()), Some(*order)),
+                Wait::Window(_) => (None, None),
+            };
+            parked.reasons.push(reason);
+            parked.orders.push(order.map(OrderKey::get));
+            let window = match wait {
+                Wait::Window(window) => Some(window),
+                _ => None,
+            };
+            self.windows.push(window, (id, event.data.len()));
         }
         events.parked_to.push(position(parked.subscriptions.len()));
         events

@@ -38,6 +38,10 @@ pub struct Beat {
     pub orphans: Vec<LaneId>,
     /// When the first parked row of this node's buckets is due.
     pub next_due_at: Option<Timestamp>,
+    /// When the first open window of this node's buckets closes.
+    pub next_window_at: Option<Timestamp>,
+    /// The newest parked row of all.
+    pub newest_row: i64,
     /// The highest row of the outbox that was ever made, committed or not.
     pub newest_outbox_row: i64,
 }
@@ -144,6 +148,8 @@ impl Heart {
                 .filter_map(|lane| LaneId::try_from(lane).ok())
                 .collect();
             heard.next_due_at = row.next_due_at.map(Timestamp::from);
+            heard.next_window_at = row.next_window_at.map(Timestamp::from);
+            heard.newest_row = row.newest_row;
             heard.newest_outbox_row = row.newest_outbox_row;
         });
         Ok(())

@@ -8,6 +8,7 @@ use crate::domain::ids::NodeId;
 use crate::telemetry::metrics::Metrics;
 
 use super::lease::Pulse;
+use super::news::Arrivals;
 use super::queue::Queue;
 use super::session::{LockClass, Schema, Sessions};
 use super::work::Work;
@@ -57,6 +58,8 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) ready: mpsc::Sender<Vec<Work>>,
     pub(super) stop: Stop,
+    /// What was stored that waits for others.
+    pub(super) arrivals: Arrivals,
     lanes_up: watch::Sender<usize>,
 }
 
@@ -72,6 +75,7 @@ impl Shared {
             queue,
             ready,
             stop,
+            arrivals: Arrivals::default(),
             lanes_up: watch::channel(0).0,
         }
     }

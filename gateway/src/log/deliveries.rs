@@ -7,6 +7,7 @@ use tracing::warn;
 
 use crate::domain::attempt::Outcome;
 use crate::domain::ids::{BucketId, DeliveryId, EventId, SubscriptionId};
+use crate::domain::queueing::OrderKey;
 
 use super::Log;
 use super::error::{CancelError, LogError};
@@ -48,24 +49,29 @@ impl Log {
     pub async fn park_late(
         &self,
         event: EventId,
-        subscriptions: &[SubscriptionId],
+        subscriptions: &[(SubscriptionId, Option<OrderKey>)],
     ) -> Result<(), LogError> {
-        let ids: Vec<i32> = subscriptions.iter().map(|id| id.get()).collect();
+        let ids: Vec<i32> = subscriptions.iter().map(|(id, _)| id.get()).collect();
+        let orders = subscriptions
+            .iter()
+            .map(|(_, order)| order.map(OrderKey::get));
+        let orders: Vec<Option<i64>> = orders.collect();
         let buckets: Vec<i16> = subscriptions
             .iter()
-            .map(|id| BucketId::of(*id).get())
+            .map(|(id, _)| BucketId::of(*id).get())
             .collect();
         let query = sqlx::query!(
-            "insert into parked (bucket, event_id, subscription_id, lane, due_at, reason)
-             select p.bucket, $1, p.subscription_id, $2, now(), $3
-             from unnest($4::smallint[], $5::int[]) as p (bucket, subscription_id)
+            "insert into parked (bucket, event_id, subscription_id, lane, due_at, reason, order_key)
+             select p.bucket, $1, p.subscription_id, $2, case when p.order_key is null then now() else '-infinity' end, $3, p.order_key
+             from unnest($4::smallint[], $5::int[], $6::bigint[]) as p (bucket, subscription_id, order_key)
              where not exists (select from event e where e.lane = $2 and e.id = $1 and p.subscription_id = any(e.targets))
              on conflict do nothing",
             event.get(),
             event.lane().get(),
             ParkReason::Late.code(),
             &buckets,
-            &ids
+            &ids,
+            &orders as _
         );
         in_time(query.execute(&self.pool)).await.map(drop)
     }
@@ -90,9 +96,13 @@ impl Log {
             subscription,
         } = delivery;
         let query = sqlx::query!(
-            "insert into parked (bucket, event_id, subscription_id, lane, due_at, number, reason)
-             select $1, $2, $3, $4, now(), coalesce(max(number) filter (where outcome <= 6), 0), $5
-             from attempt where lane = $4 and event_id = $2 and subscription_id = $3
+            "insert into parked (bucket, event_id, subscription_id, lane, due_at, number, reason, sequence, members, grouping_code)
+             select $1, $2, $3, $4, now(), made.number, $5, made.sequence, kept.members, kept.grouping_code
+             from (select coalesce(max(number) filter (where outcome <= 6), 0) as number, max(sequence) as sequence
+                   from attempt where lane = $4 and event_id = $2 and subscription_id = $3) made
+             left join lateral (select members, grouping_code from attempt
+               where lane = $4 and event_id = $2 and subscription_id = $3 and members is not null
+               order by at desc limit 1) kept on true
              on conflict do nothing",
             BucketId::of(subscription).get(),
             event.get(),
@@ -109,13 +119,19 @@ impl Log {
     }
 
     /// Ends a delivery that waits. One whose attempt is under way is recorded as cancelled all the
-    /// same: that attempt is its last.
+    /// same: that attempt is its last. The next one of its order becomes due, so that the order's owner looks.
     ///
     /// # Errors
     /// [`CancelError::UnderWay`] where it is in some node's memory only.
     pub async fn cancel(&self, delivery: DeliveryId) -> Result<(), CancelError> {
         let query = sqlx::query!(
-            "with gone as (delete from parked where subscription_id = $1 and event_id = $2 returning lane, number)
+            "with gone as (delete from parked where subscription_id = $1 and event_id = $2 returning id, bucket, lane, number, order_key),
+             next as (
+               update parked n set due_at = now() from gone
+               where n.bucket = gone.bucket and n.order_key = gone.order_key and n.id = (
+                 select min(m.id) from parked m
+                 where m.bucket = gone.bucket and m.order_key = gone.order_key and m.order_key is not null and m.reason <> 4 and m.id > gone.id)
+                 and n.due_at = '-infinity')
              insert into attempt (event_id, subscription_id, lane, number, outcome, duration_ms, node_id, is_final)
              select $2, $1, gone.lane, gone.number + 1, $3, 0, $4, true from gone",
             delivery.subscription.get(),

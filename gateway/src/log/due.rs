@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{BucketId, EventId, SubscriptionId};
+use crate::domain::queueing::Grouping;
 
-/// A parked row without its event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::orders::Orders;
+use super::work::Group;
+
+/// A parked row without its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) bucket: BucketId,
@@ -15,6 +19,40 @@ pub(super) struct Row {
     pub(super) due_at: Timestamp,
     /// Attempts made so far.
     pub(super) made: u16,
+    /// Where it stands in an order.
+    pub(super) order: Option<Placed>,
+    /// Its number in an order, where it has or had one.
+    pub(super) sequence: Option<i64>,
+    /// Where it stands for several events.
+    pub(super) group: Option<Group>,
+}
+
+/// A row's place in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) key: i64,
+    /// From then on it holds up nobody.
+    pub(super) blocks_until: Option<Timestamp>,
+}
+
+impl Row {
+    /// Most events that one window may come to stand for by replacing older ones.
+    const MAX_MEMBERS: usize = 2_000;
+
+    pub(super) fn blocks_until(&self) -> Option<Timestamp> {
+        self.order.and_then(|placed| placed.blocks_until)
+    }
+
+    /// Whether `newer` of the same order stands for this one too.
+    pub(super) fn is_replaced_by(&self, newer: &Self) -> bool {
+        let (Some(own), Some(other)) = (&self.group, &newer.group) else {
+            return false;
+        };
+        let is_window = |group: &Group| group.grouping != Grouping::Batch;
+        is_window(own)
+            && is_window(other)
+            && own.members.len() + other.members.len() <= Self::MAX_MEMBERS
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +72,7 @@ pub(super) struct Due {
     known: HashMap<i64, SubscriptionId>,
     by_subscription: HashMap<SubscriptionId, usize>,
     under_way: HashMap<BucketId, usize>,
+    pub(super) orders: Orders,
 }
 
 impl Due {
@@ -41,7 +80,12 @@ impl Due {
     pub(super) const MAX_OF_SUBSCRIPTION: usize = 1024;
     const MAX: usize = 32_768;
 
+    /// A row of an order is not kept itself: its order is looked at.
     pub(super) fn add(&mut self, row: Row) -> Added {
+        if let Some(placed) = row.order {
+            let has_room = self.orders.touch((row.bucket, placed.key));
+            return if has_room { Added::Known } else { Added::Full };
+        }
         if self.known.contains_key(&row.id) {
             return Added::Known;
         }
@@ -58,8 +102,10 @@ impl Due {
         Added::Yes
     }
 
-    pub(super) fn next_at(&self) -> Option<Timestamp> {
-        self.waiting.first_key_value().map(|((at, _), _)| *at)
+    pub(super) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let plain = self.waiting.first_key_value().map(|((at, _), _)| *at);
+        let ordered = self.orders.next_at(now);
+        plain.into_iter().chain(ordered).min()
     }
 
     /// Rows that are due, at most `max`; they are under way from now on.
@@ -73,6 +119,11 @@ impl Due {
             *self.under_way.entry(row.bucket).or_default() += 1;
             rows.push(row);
         }
+        // Both have waited; neither is to wait for the other.
+        let ordered = self
+            .orders
+            .take(max.saturating_sub(rows.len()).max(max / 2));
+        rows.extend(ordered);
         rows
     }
 
@@ -97,14 +148,16 @@ impl Due {
             self.waiting.remove(&key);
             self.forget(key.1);
         }
+        self.orders.drop_waiting(belongs);
     }
 
     pub(super) fn under_way_of(&self, bucket: BucketId) -> usize {
-        self.under_way.get(&bucket).copied().unwrap_or_default()
+        let plain = self.under_way.get(&bucket).copied().unwrap_or_default();
+        plain + self.orders.under_way_of(bucket)
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.known.is_empty()
+        self.known.is_empty() && self.orders.is_idle()
     }
 
     pub(super) fn len_of(&self, subscription: SubscriptionId) -> usize {
@@ -115,7 +168,7 @@ impl Due {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.orders.waiting()
     }
 
     fn forget(&mut self, id: i64) -> bool {
@@ -144,6 +197,9 @@ mod tests {
             subscription: SubscriptionId::new(1),
             due_at: Timestamp::from_ms(due_ms),
             made: 0,
+            order: None,
+            sequence: None,
+            group: None,
         }
     }
 
@@ -153,7 +209,10 @@ mod tests {
         assert_eq!(due.add(row(1, 30)), Added::Yes);
         assert_eq!(due.add(row(2, 10)), Added::Yes);
         assert_eq!(due.add(row(2, 10)), Added::Known);
-        assert_eq!(due.next_at(), Some(Timestamp::from_ms(10)));
+        assert_eq!(
+            due.next_at(Timestamp::from_ms(0)),
+            Some(Timestamp::from_ms(10))
+        );
         assert_eq!(due.take(Timestamp::from_ms(20), 9), [row(2, 10)]);
         assert_eq!(due.add(row(2, 10)), Added::Known, "it is under way");
         due.drop_waiting(|_| true);

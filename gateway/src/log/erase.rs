@@ -2,7 +2,8 @@
 //! about it. That the events existed, and what became of them, stays.
 //!
 //! Deliveries that wait end as cancelled in the same transaction. What is under way on some node at
-//! that moment may still arrive. The old bytes leave the disk when Postgres vacuums.
+//! that moment may still arrive. A batch, or a window that is folded, goes on without it; what stood for
+//! others by being their latest ends with it. The old bytes leave the disk when Postgres vacuums.
 
 use sqlx::PgConnection;
 
@@ -66,7 +67,9 @@ pub async fn erase(
            $3, 0, $4, true
          from unnest($1::smallint[], $2::bigint[]) as w (lane, id)
          join delivery d on d.lane = w.lane and d.event_id = w.id
-         where d.state = 'pending' or d.park_reason is not null",
+         where (d.state = 'pending' or d.park_reason is not null)
+           and not exists (select from parked p where p.subscription_id = d.subscription_id and p.event_id = d.event_id
+             and p.grouping_code in (2, 3) and cardinality(p.members) > 1)",
         &lanes,
         &ids,
         Outcome::Cancelled.code(),
@@ -75,8 +78,25 @@ pub async fn erase(
     in_time(query.execute(&mut *connection)).await?;
     let query = sqlx::query!(
         "delete from parked p using unnest($1::smallint[], $2::bigint[]) as w (lane, id)
-         where p.lane = w.lane and p.event_id = w.id",
+         where p.lane = w.lane and p.event_id = w.id
+           and not coalesce(p.grouping_code in (2, 3) and cardinality(p.members) > 1, false)",
         &lanes,
+        &ids
+    );
+    in_time(query.execute(&mut *connection)).await?;
+    // What has not been sent goes without it.
+    let query = sqlx::query!(
+        "update pending_key w set members = kept.members, sizes = kept.sizes, bytes = kept.bytes
+         from (
+           select o.bucket, o.subscription_id, o.key,
+                  coalesce(array_agg(m.id order by m.id) filter (where m.id <> all($1)), '{}') as members,
+                  coalesce(array_agg(m.size order by m.id) filter (where m.id <> all($1)), '{}') as sizes,
+                  coalesce(sum(m.size) filter (where m.id <> all($1)), 0) as bytes
+           from pending_key o cross join lateral unnest(o.members, o.sizes) as m (id, size)
+           where o.members && $1::bigint[]
+           group by o.bucket, o.subscription_id, o.key
+         ) kept
+         where w.bucket = kept.bucket and w.subscription_id = kept.subscription_id and w.key = kept.key",
         &ids
     );
     in_time(query.execute(connection)).await?;

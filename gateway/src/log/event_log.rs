@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::domain::event::{Attributes, Event};
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+use crate::domain::queueing::{OrderKey, Window};
 
 use super::error::LogError;
 use super::work::ParkReason;
@@ -23,8 +24,8 @@ pub struct NewEvent {
     pub data: Bytes,
     /// Active subscriptions: served from memory.
     pub targets: Vec<SubscriptionId>,
-    /// Subscriptions that take it, but not now: parked in the same statement, until woken.
-    pub parked: Vec<(SubscriptionId, ParkReason)>,
+    /// Subscriptions for which it waits: kept in rows of their own by the same statement.
+    pub parked: Vec<(SubscriptionId, Wait)>,
     pub idempotency: Option<Idempotency>,
     /// The row that it leaves when it is stored, for an event that came by SQL.
     pub outbox: Option<FromOutbox>,
@@ -37,6 +38,37 @@ pub struct FromOutbox {
     /// What its subscriptions were found with. Where the statement sees a newer one it leaves the
     /// row alone, so that it is matched again.
     pub matched_with: ConfigVersion,
+}
+
+/// How an event waits for a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until somebody wakes it; in its order where it has one.
+    Parked {
+        reason: ParkReason,
+        order: Option<OrderKey>,
+    },
+    /// Until all before it in its order are done.
+    Ordered(OrderKey),
+    /// In an open window.
+    Window(Window),
+}
+
+impl From<ParkReason> for Wait {
+    fn from(reason: ParkReason) -> Self {
+        Self::Parked {
+            reason,
+            order: None,
+        }
+    }
+}
+
+impl Wait {
+    /// Whether its turn comes without anybody waking it.
+    #[must_use]
+    pub const fn is_soon(&self) -> bool {
+        matches!(self, Self::Ordered(_) | Self::Window(_))
+    }
 }
 
 /// What makes two requests the same one: SHA-256 of the key and of the body.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sqlx::PgConnection;
 
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, EventId, LaneId, SubscriptionId, TenantId};
 
@@ -27,6 +27,7 @@ pub(super) struct PgLane {
     epoch: i32,
     checkpoint: EventId,
     ids: Ids,
+    window_at: Option<Timestamp>,
 }
 
 /// Which lane to take.
@@ -82,6 +83,7 @@ impl PgLane {
                 taken_over: last,
                 last,
             },
+            window_at: None,
         })
     }
 
@@ -100,6 +102,11 @@ impl PgLane {
     /// The highest id that an earlier owner may have used.
     pub(super) fn taken_over(&self) -> EventId {
         self.ids.taken_over
+    }
+
+    /// When the first of the windows closes that the last batch went into.
+    pub(super) fn window_at(&self) -> Option<Timestamp> {
+        self.window_at
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {
@@ -181,7 +188,7 @@ impl EventLog for PgLane {
             &columns.events.parked_to,
             &columns.parked.buckets,
             &columns.parked.events,
-            &columns.parked.reasons,
+            &columns.parked.reasons as _,
             &columns.keys.tenants,
             &columns.keys.key_hashes as _,
             &columns.keys.body_hashes as _,
@@ -189,9 +196,18 @@ impl EventLog for PgLane {
             &columns.outbox.rows,
             &columns.events.outbox_rows,
             columns.outbox.matched_with.map_or(0, ConfigVersion::get),
+            &columns.parked.orders as _,
+            &columns.windows.keys as _,
+            &columns.windows.groupings as _,
+            &columns.windows.sizes as _,
+            &columns.windows.quiet_ms as _,
+            &columns.windows.max_wait_ms as _,
+            &columns.windows.max_events as _,
+            &columns.windows.max_bytes as _,
         );
         let rows = in_time(query.fetch_all(self.session.connection())).await?;
         let config = ConfigVersion::new(rows.first().map_or(0, |row| row.config));
+        self.window_at = rows.first().and_then(|row| row.window_at).map(Into::into);
         drop(columns);
         batch.stored(rows.iter().map(|row| EventId::new(row.id)));
         self.look_up(&mut batch).await?;

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{BucketId, EventId, SubscriptionId};
 
-use super::due::{Added, Due, Row};
+use super::due::{Added, Due, Placed, Row};
 use super::error::LogError;
+use super::order_reader::group;
 use super::session::{Session, in_time};
 
 /// How long before its instant a row is read.
@@ -66,7 +67,7 @@ impl Loader {
             || next_due_at.is_some_and(|at| at < now.plus(AHEAD))
     }
 
-    fn is_sweep_due(&self) -> bool {
+    pub(super) fn is_sweep_due(&self) -> bool {
         self.swept_at
             .is_none_or(|at| at.elapsed() > self.sweep_every)
     }
@@ -115,6 +116,12 @@ impl Loader {
                 subscription,
                 due_at: Timestamp::from(found.due_at),
                 made: u16::try_from(found.number).unwrap_or_default(),
+                order: found.order_key.map(|key| Placed {
+                    key,
+                    blocks_until: None,
+                }),
+                sequence: found.sequence,
+                group: group(found.members, found.grouping_code),
             };
             match due.add(row) {
                 Added::Full => {
@@ -168,6 +175,9 @@ impl Loader {
                     subscription,
                     due_at: Timestamp::from(found.due_at),
                     made: u16::try_from(found.number).unwrap_or_default(),
+                    order: None,
+                    sequence: found.sequence,
+                    group: group(found.members, found.grouping_code),
                 };
                 if matches!(due.add(row), Added::Full | Added::SubscriptionFull) {
                     break;

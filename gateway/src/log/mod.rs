@@ -12,7 +12,10 @@
 //!    follows, at most twice a second.
 //! 4. Parked rows are loaded shortly before they are due ([`parked`]) by the node that owns their
 //!    bucket ([`buckets`]), and go the same way again.
-//! 5. Each second a node says that it lives, and hears what others left behind ([`beat`]). Lanes
+//! 5. What waits for others lies in rows too: of an order ([`orders`], [`order_reader`]) the first is
+//!    handed out when all before it are gone; a window ([`windows`]) becomes one row, or several, when
+//!    it closes ([`turns`]). Who stores such a thing tells the bucket's owner ([`news`]).
+//! 6. Each second a node says that it lives, and hears what others left behind ([`beat`]). Lanes
 //!    without an owner are adopted ([`crew`]): what is above their checkpoint and has no outcome is
 //!    delivered again.
 //!
@@ -41,6 +44,9 @@ mod firing;
 mod lane;
 mod lease;
 mod loader;
+mod news;
+mod order_reader;
+mod orders;
 mod outbox;
 mod outcomes;
 mod outstanding;
@@ -51,6 +57,8 @@ mod runs;
 mod session;
 mod settling;
 mod tenure;
+mod turns;
+mod windows;
 pub mod work;
 mod writer;
 
@@ -73,7 +81,7 @@ pub use beat::{Beat, join};
 pub use deliveries::Retried;
 pub use erase::erase;
 pub use error::{AppendError, CancelError, LogError};
-pub use event_log::{Appended, EventLog, FromOutbox, Idempotency, NewEvent, Unfinished};
+pub use event_log::{Appended, EventLog, FromOutbox, Idempotency, NewEvent, Unfinished, Wait};
 pub use lease::{Lease, Pulse};
 pub use outbox::{Ear, Outbox, OutboxAt, OutboxRow, Waiting};
 
@@ -183,6 +191,11 @@ impl Log {
             parts.config.retention,
         );
         log_tasks.spawn(guard("upkeep").run(upkeep));
+        log_tasks.spawn(guard("news").run(news::run(
+            Arc::clone(&shared),
+            parts.pool.clone(),
+            beats.clone(),
+        )));
         log_tasks.close();
         shared.until_lane_is_up().await;
         Ok(Self {

@@ -29,6 +29,32 @@ pub(super) struct AttemptColumns {
     are_final: Vec<bool>,
 }
 
+/// What attempts of parked deliveries say beside: their number in an order, what they stand for.
+#[derive(Debug, Default)]
+struct GroupColumns {
+    sequences: Vec<Option<i64>>,
+    /// As Postgres writes arrays: each has its own length.
+    members: Vec<Option<String>>,
+    groupings: Vec<Option<i16>>,
+}
+
+impl GroupColumns {
+    fn push(&mut self, completion: &Completion) {
+        self.sequences.push(completion.sequence);
+        let group = completion.group.as_ref();
+        self.members
+            .push(group.map(|group| array(group.members.iter().map(|event| event.get()))));
+        self.groupings
+            .push(group.map(|group| group.grouping.code()));
+    }
+}
+
+/// The text form of an array of numbers.
+pub(super) fn array(numbers: impl Iterator<Item = i64>) -> String {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
 impl AttemptColumns {
     pub(super) fn push(
         &mut self,
@@ -156,15 +182,25 @@ impl LaneOutcomes {
 /// Outcomes of parked deliveries.
 #[derive(Debug, Default)]
 pub(super) struct ParkedOutcomes {
-    pub(super) attempts: AttemptColumns,
+    attempts: AttemptColumns,
     gone_buckets: Vec<i16>,
     gone_rows: Vec<i64>,
     buckets: Vec<i16>,
     rows: Vec<i64>,
     waits: WaitColumns,
+    blocks_for_ms: Vec<Option<i32>>,
+    groups: GroupColumns,
 }
 
 impl ParkedOutcomes {
+    /// Adds the record of an attempt.
+    pub(super) fn record(&mut self, completion: &Completion, attempt: &Attempt, run: Option<i32>) {
+        let is_final = completion.after == After::Final;
+        self.attempts
+            .push((completion.delivery, is_final), attempt, run);
+        self.groups.push(completion);
+    }
+
     /// Adds what becomes of the row.
     pub(super) fn settle(&mut self, completion: &Completion) {
         let Origin::Parked { bucket, row } = completion.origin else {
@@ -179,6 +215,9 @@ impl ParkedOutcomes {
                 self.buckets.push(bucket.get());
                 self.rows.push(row);
                 self.waits.push(completion.attempts_made, (reason, due_at));
+                let blocks_for = completion.blocks_for.map(|time| time.as_millis());
+                let blocks_for_ms = blocks_for.and_then(|ms| i32::try_from(ms).ok());
+                self.blocks_for_ms.push(blocks_for_ms);
             }
         }
     }
@@ -199,7 +238,11 @@ impl ParkedOutcomes {
             &self.waits.due_at as _,
             &self.waits.numbers,
             &self.waits.reasons,
-            &self.attempts.body_hashes as _
+            &self.attempts.body_hashes as _,
+            &self.groups.sequences as _,
+            &self.groups.members as _,
+            &self.groups.groupings as _,
+            &self.blocks_for_ms as _
         );
         in_time(query.execute(connection)).await.map(drop)
     }

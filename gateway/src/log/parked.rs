@@ -23,8 +23,10 @@ use super::error::{Fault, LogError};
 use super::firing::fire;
 use super::lease::Lease;
 use super::loader::Loader;
+use super::news::News;
 use super::session::{Session, in_time};
 use super::settling::write;
+use super::turns::Turns;
 
 const RECONNECT_WAIT: Duration = Duration::from_millis(300);
 const RETRY_WAIT: Duration = Duration::from_millis(250);
@@ -61,6 +63,10 @@ pub(super) async fn run(
 
 enum Step {
     Beat,
+    /// Something was stored that waits for others.
+    News(News),
+    /// Orders or windows have something new.
+    Turns,
     Fire,
     Write,
     Received,
@@ -85,6 +91,7 @@ struct Holding {
     lease: Lease,
     held: HashSet<BucketId>,
     loader: Loader,
+    turns: Turns,
     /// No room downstream until then.
     full_until: Instant,
 }
@@ -97,6 +104,7 @@ impl Keeper {
             lease: Lease::new(self.shared.ctx.pulse.clone()),
             held: HashSet::new(),
             loader: Loader::new(self.sweep_every),
+            turns: Turns::new(),
             full_until: Instant::now(),
         };
         let served = self.steps(&mut holding).await;
@@ -120,6 +128,9 @@ impl Keeper {
             match self.next_step(holding, stops).await {
                 Step::Beat if stops => {}
                 Step::Beat => self.on_beat(holding).await?,
+                Step::News(_) | Step::Turns if stops => {}
+                Step::News(news) => holding.turns.hear(news),
+                Step::Turns => self.take_turns(holding).await?,
                 Step::Fire => self.fire(holding).await?,
                 Step::Write => self.write(holding).await?,
                 Step::Received => {}
@@ -134,19 +145,20 @@ impl Keeper {
     async fn next_step(&mut self, holding: &Holding, stops: bool) -> Step {
         let stop = &self.shared.stop;
         let write_at = self.buffer.flush_at().unwrap_or_else(Instant::now);
-        let due_in = self
-            .due
-            .next_at()
-            .map(|at| at.since(self.shared.ctx.clock.now()));
+        let now = self.shared.ctx.clock.now();
+        let due_in = self.due.next_at(now).map(|at| at.since(now));
         let fire_at = holding
             .full_until
             .max(Instant::now() + due_in.unwrap_or_default());
+        let turns_at = holding.turns.next_at(now).filter(|_| !stops);
         tokio::select! {
             () = stop.hard.cancelled() => Step::Leave,
             () = stop.soft.cancelled(), if !stops => Step::Received,
             () = sleep_until(write_at), if self.buffer.flush_at().is_some() => Step::Write,
             () = self.buffer.receive(), if self.buffer.has_room() => Step::Received,
             () = sleep_until(fire_at), if due_in.is_some() => Step::Fire,
+            news = self.shared.arrivals.wait(), if !stops => Step::News(news),
+            () = sleep_until(turns_at.unwrap_or(fire_at)), if turns_at.is_some() => Step::Turns,
             Ok(()) = self.beats.changed() => Step::Beat,
         }
     }
@@ -159,6 +171,10 @@ impl Keeper {
             return Ok(());
         }
         self.rebalance(holding, &beat).await?;
+        holding.turns.hear_beat(&beat);
+        if holding.loader.is_sweep_due() {
+            holding.turns.sweep(&mut self.due);
+        }
         let now = self.shared.ctx.clock.now();
         if holding.loader.is_wanted(beat.next_due_at, now) {
             self.load(holding).await?;
@@ -207,6 +223,7 @@ impl Keeper {
                 .filter_map(|bucket| u8::try_from(bucket).ok());
             holding.held.extend(taken.map(BucketId::new));
             holding.loader.sweep();
+            holding.turns.sweep(&mut self.due);
         }
         Ok(())
     }
@@ -233,12 +250,30 @@ impl Keeper {
         Ok(())
     }
 
-    async fn load(&mut self, holding: &mut Holding) -> Result<(), LogError> {
+    /// Those held that stay here: a bucket that is to be given back takes nothing new.
+    fn buckets(&self, holding: &Holding) -> Vec<i16> {
         let mine: HashSet<BucketId> = share(self.shared.ctx.node, &self.beats.borrow().peers)
             .into_iter()
             .collect();
-        // A bucket that is to be given back takes nothing new.
-        let buckets: Vec<i16> = holding.held.intersection(&mine).map(|b| b.get()).collect();
+        holding.held.intersection(&mine).map(|b| b.get()).collect()
+    }
+
+    /// Reads what is new in orders and windows.
+    async fn take_turns(&mut self, holding: &mut Holding) -> Result<(), LogError> {
+        let buckets = self.buckets(holding);
+        let ctx = &self.shared.ctx;
+        let at = (ctx.node, ctx.clock.now());
+        let due = (&mut self.due, &buckets[..]);
+        let round = holding.turns.step(&mut holding.session, due, at).await?;
+        if round.closed > 0 {
+            // Batches are plain rows.
+            self.load(holding).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(&mut self, holding: &mut Holding) -> Result<(), LogError> {
+        let buckets = self.buckets(holding);
         let now = self.shared.ctx.clock.now();
         let loaded = holding
             .loader
@@ -250,7 +285,7 @@ impl Keeper {
             .set(i64::try_from(self.due.waiting()).unwrap_or(i64::MAX));
         let age = self
             .due
-            .next_at()
+            .next_at(now)
             .map_or(Duration::ZERO, |at| now.since(at));
         metrics.oldest_due_seconds.set(age.as_secs_f64());
         tolerate(loaded)
@@ -273,9 +308,14 @@ impl Keeper {
             holding.full_until = Instant::now() + FULL_WAIT;
             return Ok(());
         };
-        let rows = self
-            .due
-            .take(self.shared.ctx.clock.now(), super::firing::MAX_ROWS);
+        let now = self.shared.ctx.clock.now();
+        let at = (self.shared.ctx.node, now);
+        let session = &mut holding.session;
+        holding.turns.read(session, &mut self.due, at).await?;
+        let rows = self.due.take(now, super::firing::MAX_ROWS);
+        if rows.is_empty() {
+            return Ok(());
+        }
         let works = fire(
             (&mut holding.session, &holding.lease),
             &self.shared.ctx.clock,
@@ -297,11 +337,7 @@ impl Keeper {
             ..
         } = self;
         match write(&shared.ctx, &mut holding.session, &holding.held, buffer).await {
-            Ok(written) => {
-                for (row, bucket) in written {
-                    due.done(row, bucket);
-                }
-            }
+            Ok(written) => super::turns::settle(due, written, shared.ctx.clock.now()),
             Err(error) if error.fault() == Fault::Later => {
                 warn!(%error, "outcomes of parked deliveries wait to be written");
                 buffer.postpone(RETRY_WAIT);

@@ -1,11 +1,12 @@
 //! Writes what came of parked deliveries, on the session that holds their buckets.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::error;
 
-use crate::domain::ids::BucketId;
+use crate::domain::ids::{BucketId, SubscriptionId};
 
 use super::buffer::Buffer;
 use super::context::Context;
@@ -14,8 +15,17 @@ use super::outcomes::{ParkedOutcomes, Writer};
 use super::session::Session;
 use super::work::{After, Completion, Origin};
 
-/// Rows that are done with, and their buckets.
-pub(super) type Written = Vec<(i64, BucketId)>;
+/// A row whose outcome is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    pub(super) row: i64,
+    pub(super) bucket: BucketId,
+    pub(super) subscription: SubscriptionId,
+    pub(super) after: After,
+    /// Attempts made so far.
+    pub(super) made: u16,
+    pub(super) blocks_for: Option<Duration>,
+}
 
 /// Writes what has come back. Rows of buckets that are not held any more are somebody else's to
 /// decide about: they are left alone.
@@ -24,7 +34,7 @@ pub(super) async fn write(
     session: &mut Session,
     held: &HashSet<BucketId>,
     buffer: &mut Buffer,
-) -> Result<Written, LogError> {
+) -> Result<Vec<Settled>, LogError> {
     buffer.receive_now();
     let begun = Instant::now();
     let connection = session.connection();
@@ -49,7 +59,14 @@ pub(super) async fn write(
         .pending
         .iter()
         .filter_map(|completion| match completion.origin {
-            Origin::Parked { bucket, row } => Some((row, bucket)),
+            Origin::Parked { bucket, row } => Some(Settled {
+                row,
+                bucket,
+                subscription: completion.delivery.subscription,
+                after: completion.after,
+                made: completion.attempts_made,
+                blocks_for: completion.blocks_for,
+            }),
             Origin::Lane { .. } => None,
         });
     let rows = rows.collect();
@@ -72,11 +89,7 @@ async fn write_some(
             continue;
         }
         if let Some((attempt, run)) = &completion.record {
-            let is_final = completion.after == After::Final;
-            let run = buffer.runs.id(run);
-            outcomes
-                .attempts
-                .push((completion.delivery, is_final), attempt, run);
+            outcomes.record(completion, attempt, buffer.runs.id(run));
         }
         outcomes.settle(completion);
     }

@@ -19,6 +19,7 @@ use super::error::{AppendError, Fault, LogError};
 use super::event_log::{Appended, EventLog, NewEvent, Unfinished};
 use super::lane::PgLane;
 use super::lease::Lease;
+use super::news::News;
 use super::outcomes::{LaneOutcomes, Writer};
 use super::outstanding::Outstanding;
 use super::queue::Request;
@@ -136,6 +137,7 @@ impl Tenure {
         let metrics = &self.shared.ctx.metrics;
         let mut results = results.into_iter();
         let mut works = Vec::new();
+        let mut news = News::default();
         for request in part {
             let answer: Vec<Appended> = results.by_ref().take(request.events.len()).collect();
             for (event, appended) in request.events.into_iter().zip(&answer) {
@@ -146,6 +148,7 @@ impl Tenure {
                     continue;
                 };
                 metrics.events_accepted.inc();
+                news.add(&event.parked);
                 metrics.pulse.event(event.tenant);
                 self.outstanding.add(id, event.targets.len());
                 let open = event.targets.iter().map(|target| (*target, 0)).collect();
@@ -161,6 +164,8 @@ impl Tenure {
             let _ = request.answer.send(Ok(answer));
         }
         self.hand_out(works);
+        news.windows_close(self.lane.window_at());
+        self.shared.arrivals.tell(news);
     }
 
     fn work(
@@ -185,6 +190,8 @@ impl Tenure {
                 subscription,
                 number: AttemptNumber::new(made).next(),
                 ticket: ticket.under(self.lease.clone()),
+                sequence: None,
+                company: None,
             });
         }
     }

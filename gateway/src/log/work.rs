@@ -5,14 +5,16 @@
 //! delivery depends on anybody's memory. Nothing here knows how either side works.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::domain::attempt::{Attempt, AttemptNumber};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
-use crate::domain::ids::{BucketId, ConfigVersion, DeliveryId, LaneId, SubscriptionId};
+use crate::domain::ids::{BucketId, ConfigVersion, DeliveryId, EventId, LaneId, SubscriptionId};
 use crate::domain::plugin::{ComponentDigest, PluginName};
+use crate::domain::queueing::Grouping;
 
 use super::lease::Lease;
 
@@ -24,6 +26,41 @@ pub struct Work {
     /// The number that the next attempt has.
     pub number: AttemptNumber,
     pub ticket: Ticket,
+    /// Its number in its order, where it has one.
+    pub sequence: Option<i64>,
+    /// What it stands for beside its own event.
+    pub company: Option<Company>,
+}
+
+/// The events that one delivery stands for, itself last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub grouping: Grouping,
+    pub members: Arc<[EventId]>,
+}
+
+/// A group as it is handed out.
+#[derive(Clone, Debug)]
+pub struct Company {
+    pub group: Group,
+    /// Those of its events that are needed and still there, in their order.
+    pub events: Vec<Arc<Event>>,
+}
+
+impl Work {
+    /// Bytes it takes in memory, roughly.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        let company = self.company.as_ref();
+        let others = company.map_or(0, |company| {
+            company
+                .events
+                .iter()
+                .map(|event| event.weight_bytes())
+                .sum()
+        });
+        self.event.weight_bytes().max(others)
+    }
 }
 
 /// Where a delivery waits: what must be written to, and by which session, when it is done.
@@ -53,6 +90,10 @@ pub enum ParkReason {
     Replay = 6,
     /// Found by a configuration newer than the one that matched first.
     Late = 7,
+    /// It comes after those before it in its order.
+    Ordered = 8,
+    /// Its window has closed.
+    Window = 9,
 }
 
 impl ParkReason {
@@ -91,6 +132,10 @@ pub struct Completion {
     /// None where nothing was tried, only parked.
     pub record: Option<(Attempt, Option<Arc<Run>>)>,
     pub after: After,
+    /// Where it waits in an order: for how long it holds up the others from its first failure on.
+    pub blocks_for: Option<Duration>,
+    pub sequence: Option<i64>,
+    pub group: Option<Group>,
 }
 
 /// The obligation to say what came of a delivery.
@@ -102,6 +147,9 @@ pub struct Ticket {
     /// Holds at most one completion for each ticket that was handed out, so the work bounds it.
     completions: Option<mpsc::UnboundedSender<Completion>>,
     lease: Option<Lease>,
+    blocks_for: Option<Duration>,
+    sequence: Option<i64>,
+    group: Option<Group>,
 }
 
 impl Ticket {
@@ -118,7 +166,25 @@ impl Ticket {
             attempts_made,
             completions: Some(completions),
             lease: None,
+            blocks_for: None,
+            sequence: None,
+            group: None,
         }
+    }
+
+    /// Has a number in an order, or stands for several events: its record says so.
+    #[must_use]
+    pub fn standing_for(mut self, sequence: Option<i64>, group: Option<Group>) -> Self {
+        self.sequence = sequence;
+        self.group = group;
+        self
+    }
+
+    /// Where it fails it holds up those behind it in its order for at most so long.
+    #[must_use]
+    pub fn blocking_for(mut self, time: Option<Duration>) -> Self {
+        self.blocks_for = time;
+        self
     }
 
     #[must_use]
@@ -168,6 +234,7 @@ impl Ticket {
     ) {
         if let Some(completions) = self.completions.take() {
             let (delivery, origin) = (self.delivery, self.origin);
+            let was_tried = matches!(&record, Some((attempt, _)) if !attempt.outcome.is_verdict());
             // A closed channel means that the session is gone: whoever takes its lane or bucket
             // finds the delivery without an outcome and hands it out again.
             let _ = completions.send(Completion {
@@ -176,6 +243,9 @@ impl Ticket {
                 attempts_made,
                 record,
                 after,
+                blocks_for: self.blocks_for.filter(|_| was_tried),
+                sequence: self.sequence,
+                group: self.group.take(),
             });
         }
     }

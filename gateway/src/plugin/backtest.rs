@@ -20,6 +20,7 @@ use crate::domain::event::Event;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{EventId, SubscriptionId};
 use crate::domain::job::{BacktestSpec, BacktestUse};
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
 use crate::domain::plugin::PluginName;
 use crate::domain::prepared::PipelineResult;
@@ -45,7 +46,7 @@ pub struct BacktestError {
 pub struct Backtest {
     account: Account,
     /// None: every event that is handed in.
-    wish: Option<(Vec<TypePattern>, Filters)>,
+    wish: Option<(Vec<TypePattern>, Labels, Filters)>,
     tenant: TenantName,
     before: Vec<Pinned>,
     baseline: Pinned,
@@ -76,7 +77,9 @@ impl Plugins {
         };
         let filters = Filters::parse(&of.filters).unwrap_or_default();
         Ok(Backtest {
-            wish: of.subscription.map(|_| (of.types.clone(), filters)),
+            wish: of
+                .subscription
+                .map(|_| (of.types.clone(), of.labels.clone(), filters)),
             account: Account {
                 registry: self.registry.clone(),
                 claims,
@@ -104,8 +107,8 @@ impl Backtest {
     /// Those that the subscription gets.
     #[must_use]
     pub fn wanted(&self, mut events: Vec<Event>) -> Vec<Event> {
-        if let Some((patterns, filters)) = &self.wish {
-            events.retain(|event| wants(patterns, filters, event));
+        if let Some((patterns, labels, filters)) = &self.wish {
+            events.retain(|event| wants(patterns, (labels, filters), event));
         }
         events
     }
@@ -136,10 +139,9 @@ impl Backtest {
         }
         let ids: Vec<EventId> = open.iter().map(|passage| passage.event().id).collect();
         let guests: Vec<GuestEvent> = open.iter().map(|one| one.guest().clone()).collect();
-        let (before, after) = tokio::join!(
-            self.baseline.reports(&self.account, (&ids, &guests)),
-            self.candidate.reports(&self.account, (&ids, &guests)),
-        );
+        // One after the other: the other plugin threads stay free for deliveries.
+        let before = self.baseline.reports(&self.account, (&ids, &guests)).await;
+        let after = self.candidate.reports(&self.account, (&ids, &guests)).await;
         for ((passage, before), after) in open.into_iter().zip(before).zip(after) {
             let event = passage.event().id;
             let pair = [

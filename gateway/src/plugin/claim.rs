@@ -51,6 +51,12 @@ impl ClaimSigner {
         }
     }
 
+    /// Where this deployment is reached, without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.public_url.as_str().trim_end_matches('/')
+    }
+
     /// The address under which the receiver of `delivery` reads its event in full.
     #[must_use]
     pub fn url(&self, delivery: DeliveryId) -> String {

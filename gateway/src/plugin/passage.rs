@@ -166,7 +166,7 @@ struct Unfit {
     reason: String,
 }
 
-fn guest_event(event: &Event, tenant: &TenantName) -> GuestEvent {
+pub(super) fn guest_event(event: &Event, tenant: &TenantName) -> GuestEvent {
     let attributes = &event.attributes;
     let shared = |text: &Option<Box<str>>| text.as_deref().map(Arc::from);
     let extensions = attributes
@@ -224,7 +224,7 @@ fn checked_content_type(text: &str) -> Result<&str, Unfit> {
     }
 }
 
-fn is_json_text(data: &[u8]) -> bool {
+pub(super) fn is_json_text(data: &[u8]) -> bool {
     std::str::from_utf8(data)
         .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }

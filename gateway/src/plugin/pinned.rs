@@ -165,6 +165,20 @@ impl Plugins {
         }
         Ok(passage.finish())
     }
+
+    /// Folds past events with the code that is named by its digest.
+    ///
+    /// # Errors
+    /// Where it is not stored any more, or the plugin fails now; in words.
+    pub async fn fold_again(
+        &self,
+        digest: ComponentDigest,
+        tenant: &TenantName,
+        events: &[Arc<Event>],
+    ) -> Result<Arc<Event>, String> {
+        let limits = Arc::new(hookgate_plugin_host::Limits::default());
+        super::fold::fold_again((&self.registry, limits), digest, tenant, events).await
+    }
 }
 
 /// Shows every open passage to one version.

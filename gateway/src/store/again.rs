@@ -15,6 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::{DeliveryId, EventId, LaneId, SubscriptionId, TenantId};
 use crate::domain::job::EventRange;
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
 use crate::domain::subscription::Subscription;
 
@@ -52,14 +53,18 @@ pub struct AgainPage {
     pub next: Option<EventId>,
 }
 
-/// Whether a subscription with these patterns and filters gets an event.
+/// Whether a subscription with these patterns, labels and filters gets an event.
 #[must_use]
-pub fn wants(patterns: &[TypePattern], filters: &Filters, event: &Event) -> bool {
+pub fn wants(
+    patterns: &[TypePattern],
+    (labels, filters): (&Labels, &Filters),
+    event: &Event,
+) -> bool {
     let is_of_type = patterns
         .iter()
         .any(|pattern| pattern.wants(&event.event_type));
     let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
-    is_of_type && filters.hold(&candidate)
+    is_of_type && labels.take(candidate.labels()) && filters.hold(&candidate)
 }
 
 /// First id that may exist at an instant.
@@ -149,11 +154,10 @@ impl Store {
         let of_type = |of: &str| patterns.iter().any(|pattern| pattern.wants(of));
         let events = events.iter().filter(|(_, of)| of_type(of));
         let mut ids: Vec<EventId> = events.map(|(event, _)| *event).collect();
-        if !subscription.filters.is_empty() {
+        let rules = (&subscription.labels, &subscription.filters);
+        if !rules.0.is_empty() || !rules.1.is_empty() {
             let events = self.stored_events(&ids).await?;
-            let held = events
-                .iter()
-                .filter(|event| wants(patterns, &subscription.filters, event));
+            let held = events.iter().filter(|event| wants(patterns, rules, event));
             ids = held.map(|event| event.id).collect();
         }
         let delivery = |event| DeliveryId {

@@ -11,7 +11,7 @@ use super::events::bounds;
 use super::{Store, StoreError};
 use crate::domain::attempt::{Note, Outcome};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
+use crate::domain::ids::{BucketId, DeliveryId, EventId, NodeId, SubscriptionId, TenantId};
 
 /// How far a delivery is.
 #[derive(
@@ -77,6 +77,8 @@ pub struct Summary {
     /// Why it ended as it did, where there is something to say.
     pub reason: Option<String>,
     pub finished_at: Option<Timestamp>,
+    /// The delivery that stands for it.
+    pub into: Option<DeliveryId>,
     pub waits: Option<Waits>,
 }
 
@@ -102,6 +104,8 @@ pub struct AttemptRecord {
     pub node: NodeId,
     /// SHA-256 of the body that went out.
     pub body_hash: Option<Vec<u8>>,
+    /// The events that it stood for, the latest last; empty where it was its own alone.
+    pub members: Vec<EventId>,
     /// Names and digests of the plugins that ran.
     pub plugins: Vec<(String, String)>,
 }
@@ -138,6 +142,11 @@ impl Row {
             reason: self.state.clone(),
         })?;
         let is_pending = state == DeliveryState::Pending;
+        let note = self
+            .final_note
+            .as_deref()
+            .map(read_note)
+            .unwrap_or_default();
         Ok(Summary {
             id: DeliveryId {
                 event: EventId::new(self.event_id),
@@ -146,7 +155,8 @@ impl Row {
             tenant: TenantId::new(self.tenant_id),
             event_type: self.event_type,
             state,
-            reason: self.final_note.and_then(|note| read_note(&note).reason),
+            reason: note.reason,
+            into: note.into.filter(|_| state == DeliveryState::Merged),
             finished_at: self.final_at.filter(|_| !is_pending).map(Timestamp::from),
             waits: self.park_reason.map(|reason| Waits {
                 reason,
@@ -221,6 +231,8 @@ impl Store {
                    where subscription_id = $1 and event_id >= $2 and event_id < $3 and at >= $4
                  union select event_id from parked
                    where subscription_id = $1 and event_id >= $2 and event_id < $3
+                 union select m.event_id from pending_key w cross join lateral unnest(w.members) as m (event_id)
+                   where w.bucket = $8 and w.subscription_id = $1 and m.event_id >= $2 and m.event_id < $3
                  union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
                    where not l.is_settled and $1 = any(e.targets) and e.id >= $2 and e.id < $3
                  order by 1 desc)
@@ -240,7 +252,8 @@ impl Store {
             wanted.since.as_datetime(),
             wanted.tenant.map(TenantId::get),
             wanted.state.map(DeliveryState::as_str),
-            i64::from(wanted.limit)
+            i64::from(wanted.limit),
+            BucketId::of(subscription).get()
         )
         .fetch_all(&self.pool)
         .await?;
@@ -256,6 +269,8 @@ impl Store {
             Row,
             r#"with candidate as (
                  select event_id as id from parked where event_id >= $2 and event_id <= $3
+                 union select m.event_id from pending_key w cross join lateral unnest(w.members) as m (event_id)
+                   where m.event_id >= $2 and m.event_id <= $3
                  union select e.id from lane l join event e on e.lane = l.lane and e.id > l.checkpoint
                    where not l.is_settled and e.id >= $2 and e.id <= $3)
                select d.event_id as "event_id!", d.tenant_id as "tenant_id!",
@@ -337,7 +352,7 @@ impl Store {
     pub async fn attempts(&self, of: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
         let rows = sqlx::query!(
             r#"select a.number, a.at, a.duration_ms, a.outcome, a.status,
-                 host(a.address) as address, a.note, a.node_id, a.body_sha256,
+                 host(a.address) as address, a.note, a.node_id, a.body_sha256, a.members,
                  r.plugins::text as "plugins?"
                from attempt a left join run r on r.id = a.run_id
                where a.lane = $1 and a.event_id = $2 and a.subscription_id = $3
@@ -360,6 +375,12 @@ impl Store {
                 note: row.note.as_deref().map(read_note).unwrap_or_default(),
                 node: NodeId::new(row.node_id),
                 body_hash: row.body_sha256,
+                members: row
+                    .members
+                    .into_iter()
+                    .flatten()
+                    .map(EventId::new)
+                    .collect(),
                 plugins: row
                     .plugins
                     .and_then(|text| serde_json::from_str(&text).ok())

@@ -6,11 +6,14 @@
 
 use time::OffsetDateTime;
 
+use std::sync::Arc;
+
 use super::{Store, StoreError, policy};
 use crate::domain::attempt::Outcome;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ConfigVersion, DeliveryId, SubscriptionId};
+use crate::domain::ids::{ConfigVersion, DeliveryId, EventId, SubscriptionId};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
+use crate::domain::queueing::Grouping;
 use crate::domain::subscription::DeliveryPolicy;
 
 /// A past attempt, as far as making it again needs it.
@@ -25,6 +28,10 @@ pub struct PastAttempt {
     pub run: Option<(ConfigVersion, Vec<(PluginName, ComponentDigest)>)>,
     /// The reason that was recorded.
     pub reason: Option<String>,
+    /// Its number in its order.
+    pub sequence: Option<i64>,
+    /// The events that it stood for, itself last.
+    pub group: Option<(Grouping, Arc<[EventId]>)>,
 }
 
 /// A subscription as it was.
@@ -61,6 +68,11 @@ impl WishRow {
     }
 }
 
+fn group(members: Option<Vec<i64>>, grouping: Option<i16>) -> Option<(Grouping, Arc<[EventId]>)> {
+    let members = members?.into_iter().map(EventId::new).collect();
+    Some((Grouping::from_code(grouping?)?, members))
+}
+
 impl Store {
     /// Attempts and verdicts of a delivery, oldest first.
     ///
@@ -68,7 +80,7 @@ impl Store {
     /// Where the database does not answer.
     pub async fn past_attempts(&self, of: DeliveryId) -> Result<Vec<PastAttempt>, StoreError> {
         let rows = sqlx::query!(
-            r#"select a.number, a.at, a.outcome, a.body_sha256, a.note,
+            r#"select a.number, a.at, a.outcome, a.body_sha256, a.note, a.sequence, a.members, a.grouping_code,
                  r.config_v as "config_v?", r.plugins::text as "plugins?"
                from attempt a left join run r on r.id = a.run_id
                where a.lane = $1 and a.event_id = $2 and a.subscription_id = $3
@@ -96,6 +108,8 @@ impl Store {
                 body_hash: row.body_sha256.and_then(|hash| hash.try_into().ok()),
                 run: row.config_v.map(ConfigVersion::new).zip(plugins),
                 reason: note.reason,
+                sequence: row.sequence,
+                group: group(row.members, row.grouping_code),
             })
         });
         Ok(attempts.collect())

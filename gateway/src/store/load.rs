@@ -9,13 +9,16 @@ use sqlx::{PgConnection, PgPool};
 
 use super::StoreError;
 use super::catalog::PluginEntry;
-use super::policy;
+use super::load_sources;
 use super::seal::{Owner, Sealer};
 use super::tenants::quota;
+use super::{access, policy};
+use crate::domain::access::Access;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, KeyId, SubscriptionId, TenantId};
 use crate::domain::key::{Caller, KeyHash};
+use crate::domain::labels::Labels;
 use crate::domain::plugin::{ComponentDigest, PluginOwner, Share};
 use crate::domain::quota::Quota;
 use crate::domain::secret::{Scheme, SigningKey};
@@ -32,6 +35,8 @@ pub(super) struct Loaded {
     pub(super) callers: Vec<(KeyHash, Option<Caller>)>,
     /// With the instant at which the older of two secrets stops signing.
     pub(super) subscriptions: Vec<(Subscription, Option<Timestamp>)>,
+    /// An id alone for a source that was deleted.
+    pub(super) sources: Vec<load_sources::Loaded>,
     /// True for a plugin that was deleted.
     pub(super) plugins: Vec<(PluginEntry, bool)>,
     pub(super) unreadable: Vec<StoreError>,
@@ -60,12 +65,15 @@ pub(super) async fn load(
         load_callers(&mut tx, since, &mut loaded).await?;
         load_subscriptions(&mut tx, sealer, since, &mut loaded).await?;
         load_plugins(&mut tx, since, &mut loaded).await?;
+        let (sources, errors) = load_sources::load(&mut tx, sealer, since).await?;
+        loaded.sources = sources;
+        loaded.unreadable.extend(errors);
     }
     tx.commit().await?;
     Ok(loaded)
 }
 
-fn floor(since: Since) -> i64 {
+pub(super) fn floor(since: Since) -> i64 {
     since.map_or(-1, ConfigVersion::get)
 }
 
@@ -142,10 +150,11 @@ async fn load_subscriptions(
 ) -> Result<(), StoreError> {
     let rows = sqlx::query_as!(
         SubscriptionRow,
-        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.filters::text as "filters!",
+        r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.event_types, s.labels, s.filters::text as "filters!",
              s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
              s.sealed_secret, s.secret_scheme, s.sealed_old_secret, s.old_secret_scheme,
-             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v
+             s.old_secret_until, s.verification, s.allowed_rate, s.expires_at, s.v,
+             s.access::text as "access!", s.sealed_access
            from subscription s join tenant t on t.id = s.tenant_id
            where s.v > $1 and (s.state <> 'deleted' or $1 >= 0)"#,
         floor(since)
@@ -173,6 +182,7 @@ struct SubscriptionRow {
     tenant_name: String,
     state: String,
     event_types: Vec<String>,
+    labels: Vec<String>,
     filters: String,
     target_url: Option<String>,
     plugins: String,
@@ -186,6 +196,8 @@ struct SubscriptionRow {
     allowed_rate: Option<i32>,
     expires_at: Option<time::OffsetDateTime>,
     v: i64,
+    access: String,
+    sealed_access: Option<Vec<u8>>,
 }
 
 /// Filters as they are kept.
@@ -226,6 +238,9 @@ impl SubscriptionRow {
             secrets.push(open(&sealed, scheme)?);
             overlap_until = Some(Timestamp::from(until));
         }
+        let sealed = self.sealed_access.as_deref();
+        let access = access::open(&self.access, sealed, (sealer, owner));
+        let access = access.map_err(ReadError::Store)?.map_err(ReadError::Text)?;
         let event_types = self.event_types.iter().map(|text| text.parse());
         let subscription = Subscription {
             id: owner.subscription,
@@ -233,6 +248,7 @@ impl SubscriptionRow {
             tenant_name: self.tenant_name.parse()?,
             state: self.state.parse()?,
             event_types: event_types.collect::<Result<_, _>>()?,
+            labels: Labels::new(&self.labels),
             filters: filters(&self.filters).map_err(ReadError::Text)?,
             target: match self.target_url {
                 Some(text) => Some(
@@ -243,6 +259,7 @@ impl SubscriptionRow {
             },
             plugins: serde_json::from_str(&self.plugins)?,
             policy: policy::from_stored(&self.delivery).map_err(ReadError::Text)?,
+            access: Access::new(access)?,
             verification: self.verification.parse()?,
             allowed_rate: self.allowed_rate.and_then(|rate| rate.try_into().ok()),
             expires_at: self.expires_at.map(Timestamp::from),
@@ -298,7 +315,11 @@ async fn load_plugins(
     Ok(())
 }
 
-fn unreadable(table: &'static str, id: i32, reason: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(
+    table: &'static str,
+    id: i32,
+    reason: &dyn std::fmt::Display,
+) -> StoreError {
     StoreError::Unreadable {
         table,
         id: id.into(),

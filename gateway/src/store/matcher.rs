@@ -5,10 +5,13 @@
 //! comes out, when no lock is held any more.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::filter::{Candidate, Filters};
 use crate::domain::ids::SubscriptionId;
+use crate::domain::labels::Labels;
 use crate::domain::pattern::TypePattern;
+use crate::domain::queueing::Queueing;
 use crate::domain::subscription::{State, Subscription};
 
 /// A subscription that may want an event, and what is left to be asked.
@@ -16,7 +19,17 @@ use crate::domain::subscription::{State, Subscription};
 pub(super) struct Likely {
     pub(super) id: SubscriptionId,
     pub(super) state: State,
+    pub(super) labels: Labels,
     pub(super) filters: Filters,
+    /// None: its deliveries do not wait for each other.
+    pub(super) queueing: Option<Arc<Queueing>>,
+}
+
+impl Likely {
+    /// What the index did not say.
+    pub(super) fn takes(&self, candidate: &Candidate<'_>) -> bool {
+        self.labels.take(candidate.labels()) && self.filters.hold(candidate)
+    }
 }
 
 /// Exact types by hash, patterns one by one.
@@ -42,7 +55,9 @@ impl Matcher {
         let likely = Likely {
             id: subscription.id,
             state: subscription.state,
+            labels: subscription.labels.clone(),
             filters: subscription.filters.clone(),
+            queueing: waits_for_others(&subscription.policy.queueing),
         };
         for pattern in &subscription.event_types {
             if pattern.is_exact() {
@@ -81,6 +96,10 @@ impl Matcher {
         likely.sort_unstable_by_key(|likely| likely.id);
         likely
     }
+}
+
+fn waits_for_others(queueing: &Queueing) -> Option<Arc<Queueing>> {
+    (*queueing != Queueing::Plain).then(|| Arc::new(queueing.clone()))
 }
 
 impl OfType {
@@ -144,10 +163,12 @@ mod tests {
             tenant_name: TenantName::unnamed(),
             state,
             event_types: types.iter().map(|text| text.parse().unwrap()).collect(),
+            labels: Labels::default(),
             filters: Filters::parse(filters).unwrap(),
             target: None,
             plugins: vec![],
             policy: DeliveryPolicy::default(),
+            access: crate::domain::access::Access::default(),
             verification: crate::domain::verification::Verification::None,
             allowed_rate: None,
             expires_at: None,

@@ -4,6 +4,7 @@
 //! [`catalog::Catalog`], which every node holds in memory. Nothing here is asked for while an event
 //! is accepted or delivered; that path has the catalog and the log.
 
+mod access;
 pub mod activation;
 pub mod again;
 pub mod catalog;
@@ -16,6 +17,7 @@ pub mod job_lease;
 pub mod jobs;
 pub mod keys;
 pub mod load;
+mod load_sources;
 pub mod matcher;
 pub mod nodes;
 pub mod plugins;
@@ -24,8 +26,10 @@ pub mod preflight;
 pub mod pulse;
 pub mod seal;
 pub mod sessions;
+pub mod sources;
 pub mod states;
 pub mod stored_events;
+mod subscription_row;
 pub mod subscriptions;
 pub mod tenants;
 
@@ -77,6 +81,12 @@ impl Store {
     #[must_use]
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// For secrets that are made for somebody.
+    #[must_use]
+    pub fn random_bytes(&self) -> [u8; 32] {
+        self.random.bytes()
     }
 
     /// The database's clock.

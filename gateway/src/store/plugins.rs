@@ -10,7 +10,7 @@ use super::catalog::Catalog;
 use super::change::Change;
 use super::{Store, StoreError};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigVersion, SourceId, SubscriptionId, TenantId};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 
 /// A plugin's name in the hands of a tenant, or of
@@ -116,8 +116,11 @@ pub enum PluginStoreError {
     NothingBefore(PluginName),
     #[error("plugin {0} has no active version that a canary could stand beside")]
     NoCanary(PluginName),
-    #[error("{} subscriptions use it", .0.len())]
-    InUse(Vec<SubscriptionId>),
+    #[error("{} subscriptions and {} sources use it", subscriptions.len(), sources.len())]
+    InUse {
+        subscriptions: Vec<SubscriptionId>,
+        sources: Vec<SourceId>,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -182,16 +185,20 @@ impl Store {
     /// Takes the name out of use. Its versions stay, so that attempts can still name them.
     ///
     /// # Errors
-    /// [`PluginStoreError::InUse`] where a subscription would be left without it.
+    /// [`PluginStoreError::InUse`] where a subscription or a source would be left without it.
     pub async fn delete_plugin(&self, key: &PluginKey) -> Result<ConfigVersion, PluginStoreError> {
         let mut change = Change::begin(&self.pool).await?;
         let row = find(&mut change, key)
             .await?
             .filter(|row| !row.is_deleted)
             .ok_or_else(|| PluginStoreError::Unknown(key.name.clone()))?;
-        let users = users(&mut change, key).await?;
-        if !users.is_empty() {
-            return Err(PluginStoreError::InUse(users));
+        let subscriptions = users(&mut change, key).await?;
+        let sources = sources(&mut change, key).await?;
+        if !subscriptions.is_empty() || !sources.is_empty() {
+            return Err(PluginStoreError::InUse {
+                subscriptions,
+                sources,
+            });
         }
         sqlx::query!(
             "update plugin set deleted_at = now(), active_version = null, canary_version = null,
@@ -426,6 +433,24 @@ async fn users(change: &mut Change, key: &PluginKey) -> Result<Vec<SubscriptionI
     .fetch_all(change.connection())
     .await?;
     Ok(ids.into_iter().map(SubscriptionId::new).collect())
+}
+
+async fn sources(change: &mut Change, key: &PluginKey) -> Result<Vec<SourceId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        "select id from source s
+         where rules #>> '{verify,kind}' = 'plugin' and rules #>> '{verify,name}' = $1
+           and deleted_at is null
+           and case when $2 = 0
+             then not exists (select from plugin p
+               where p.tenant_id = s.tenant_id and p.name = $1 and p.deleted_at is null)
+             else s.tenant_id = $2 end
+         order by id",
+        key.name.as_str(),
+        key.tenant.get(),
+    )
+    .fetch_all(change.connection())
+    .await?;
+    Ok(ids.into_iter().map(SourceId::new).collect())
 }
 
 pub(super) fn stored_digest(bytes: &[u8]) -> ComponentDigest {

@@ -1,6 +1,6 @@
 //! Seals signing secrets at rest.
 //!
-//! XChaCha20-Poly1305 under the master key, bound to tenant and subscription, so a sealed secret
+//! XChaCha20-Poly1305 under the master key, bound to tenant and subscription or source, so a sealed secret
 //! that is copied to another row does not open there. A sealed secret is one byte that names the
 //! key, 24 bytes of nonce, and the ciphertext with its tag.
 
@@ -9,7 +9,7 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::StoreError;
 use crate::config::MasterKey;
-use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::ids::{SourceId, SubscriptionId, TenantId};
 
 const NONCE_BYTES: usize = 24;
 
@@ -20,12 +20,29 @@ pub struct Owner {
     pub subscription: SubscriptionId,
 }
 
-impl Owner {
-    fn bytes(self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(&self.tenant.get().to_be_bytes());
-        bytes[4..].copy_from_slice(&self.subscription.get().to_be_bytes());
-        bytes
+/// The same for the secrets of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceOwner {
+    pub tenant: TenantId,
+    pub source: SourceId,
+}
+
+/// What is authenticated beside a secret.
+#[derive(Clone, Debug)]
+pub struct Binding(Vec<u8>);
+
+impl From<Owner> for Binding {
+    fn from(owner: Owner) -> Self {
+        let parts = [owner.tenant.get(), owner.subscription.get()];
+        Self(parts.map(i32::to_be_bytes).concat())
+    }
+}
+
+impl From<SourceOwner> for Binding {
+    fn from(owner: SourceOwner) -> Self {
+        let parts = [owner.tenant.get(), owner.source.get()];
+        // Longer than that of a subscription, so that the two can never be the same.
+        Self([&parts.map(i32::to_be_bytes).concat()[..], b"source"].concat())
     }
 }
 
@@ -55,8 +72,14 @@ impl Sealer {
 
     /// `nonce` must be random and never used again.
     #[must_use]
-    pub fn seal(&self, owner: Owner, secret: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
-        let (msg, aad) = (secret, &owner.bytes()[..]);
+    pub fn seal(
+        &self,
+        owner: impl Into<Binding>,
+        secret: &[u8],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Vec<u8> {
+        let Binding(bound_to) = owner.into();
+        let (msg, aad) = (secret, &bound_to[..]);
         let ciphertext = self
             .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg, aad })
@@ -70,7 +93,7 @@ impl Sealer {
 
     /// # Errors
     /// Where it was sealed with another key, for another owner, or was changed since.
-    pub fn open(&self, owner: Owner, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub fn open(&self, owner: impl Into<Binding>, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key_id = sealed.first().copied().unwrap_or(0);
         let refuse = || StoreError::Sealed { key_id };
         let (nonce, msg) = sealed
@@ -78,7 +101,8 @@ impl Sealer {
             .and_then(|rest| rest.split_first_chunk::<NONCE_BYTES>())
             .filter(|_| key_id == self.key_id)
             .ok_or_else(refuse)?;
-        let aad = &owner.bytes()[..];
+        let Binding(bound_to) = owner.into();
+        let aad = &bound_to[..];
         self.cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
             .map_err(|_| refuse())
@@ -106,6 +130,11 @@ mod tests {
         for other in [owner(1, 3), owner(2, 2)] {
             assert!(sealer.open(other, &sealed).is_err());
         }
+        let source = SourceOwner {
+            tenant: TenantId::new(1),
+            source: SourceId::new(2),
+        };
+        assert!(sealer.open(source, &sealed).is_err());
         let other_key = Sealer::new(1, &MasterKey::from_bytes([8; 32]));
         assert!(other_key.open(owner(1, 2), &sealed).is_err());
         for position in 0..sealed.len() {

@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
+use super::access::SealedSecret;
 use super::change::Change;
 use super::seal::Owner;
-use super::{Store, StoreError, load, policy};
+use super::subscription_row::{Columns, Row};
+use super::{Store, StoreError};
+use crate::domain::access::AccessWish;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
@@ -32,6 +34,7 @@ pub struct Wish {
     pub target: Option<TargetUrl>,
     pub plugins: Vec<PluginUse>,
     pub policy: DeliveryPolicy,
+    pub access: AccessWish,
     pub verification: Verification,
     pub expires_at: Option<Timestamp>,
 }
@@ -123,14 +126,16 @@ impl Store {
         };
         let (key, sealed) = self.new_key(owner, wish.policy.signature);
         let columns = Columns::of(wish);
+        let (_, sealed_access) = self.sealed_access(owner, wish).column();
         let (state, reason) = wish.first_state();
         sqlx::query!(
             "insert into subscription (id, tenant_id, state, description, metadata, labels,
                event_types, target_url, plugins, delivery, sealed_secret, v, filters, secret_scheme,
-               public_key, verification, expires_at, state_reason)
+               public_key, verification, expires_at, state_reason, access, sealed_access)
              overriding system value
              values ($1, $2, $15, $3, $4::text::jsonb, $5, $6, $7, $8::text::jsonb,
-               $9::text::jsonb, $10, $11, $12::text::json, $13, $14, $16, $17, $18)",
+               $9::text::jsonb, $10, $11, $12::text::json, $13, $14, $16, $17, $18,
+               $19::text::jsonb, $20)",
             id.get(),
             tenant.get(),
             wish.description,
@@ -148,12 +153,19 @@ impl Store {
             state.as_str(),
             wish.verification.as_str(),
             wish.expires_at.map(Timestamp::as_datetime),
-            reason
+            reason,
+            columns.access,
+            sealed_access
         )
         .execute(change.connection())
         .await?;
         let version = change.commit().await?;
         Ok(Created { id, key, version })
+    }
+
+    fn sealed_access(&self, owner: Owner, wish: &Wish) -> SealedSecret {
+        let nonce = || self.random.bytes();
+        SealedSecret::of(&wish.access, (&self.sealer, owner), nonce)
     }
 
     fn new_key(&self, owner: Owner, scheme: Scheme) -> (SigningKey, Vec<u8>) {
@@ -198,7 +210,7 @@ impl Store {
             Row,
             r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason,
                  s.description, s.metadata::text as "metadata!", s.labels, s.event_types,
-                 s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+                 s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!", s.access::text as "access!",
                  s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
                from subscription s join tenant t on t.id = s.tenant_id
                where s.id > $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)
@@ -265,7 +277,12 @@ impl Store {
             let renewed = self.renew_key(&mut edit, scheme, Some(old_until)).await?;
             Some(renewed)
         };
-        let is_unconfirmed = edit.write(wish, self.clock.now()).await?;
+        let owner = Owner {
+            tenant: edit.record.tenant.0,
+            subscription: edit.record.id,
+        };
+        let sealed_access = self.sealed_access(owner, wish);
+        let is_unconfirmed = edit.write(wish, sealed_access, self.clock.now()).await?;
         let version = edit.change.commit().await?;
         Ok(Saved {
             version,
@@ -324,7 +341,13 @@ impl Edit {
     }
 
     /// Says whether the receiver has to be asked.
-    async fn write(&mut self, wish: &Wish, now: Timestamp) -> Result<bool, StoreError> {
+    async fn write(
+        &mut self,
+        wish: &Wish,
+        sealed_access: SealedSecret,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (is_new_access, sealed_access) = sealed_access.column();
         let (state, reason) = self.next_state(wish, now);
         let is_unconfirmed = state == State::Pending && reason.as_deref() == Some(UNCONFIRMED);
         let columns = Columns::of(wish);
@@ -333,7 +356,9 @@ impl Edit {
                event_types = $5, target_url = $6, plugins = $7::text::jsonb,
                delivery = $8::text::jsonb, filters = $10::text::json, updated_at = now(), v = $9,
                verification = $11, expires_at = $12, state = $13, state_reason = $14,
-               allowed_rate = case when $13 = 'pending' then null else allowed_rate end
+               allowed_rate = case when $13 = 'pending' then null else allowed_rate end,
+               access = $15::text::jsonb,
+               sealed_access = case when $16 then $17 else sealed_access end
              where id = $1",
             self.record.id.get(),
             wish.description,
@@ -348,7 +373,10 @@ impl Edit {
             wish.verification.as_str(),
             wish.expires_at.map(Timestamp::as_datetime),
             state.as_str(),
-            reason
+            reason,
+            columns.access,
+            is_new_access,
+            sealed_access
         )
         .execute(self.change.connection())
         .await?;
@@ -385,7 +413,7 @@ async fn fetch(
         Row,
         r#"select s.id, s.tenant_id, t.name as tenant_name, s.state, s.state_reason, s.description,
              s.metadata::text as "metadata!", s.labels, s.event_types,
-             s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!",
+             s.filters::text as "filters!", s.target_url, s.plugins::text as "plugins!", s.delivery::text as "delivery!", s.access::text as "access!",
              s.public_key, s.verification, s.expires_at, s.created_at, s.updated_at, s.v
            from subscription s join tenant t on t.id = s.tenant_id
            where s.id = $1 and s.state <> 'deleted' and ($2::int is null or s.tenant_id = $2)"#,
@@ -395,94 +423,4 @@ async fn fetch(
     .fetch_optional(connection)
     .await?;
     row.map(Row::read).transpose()
-}
-
-/// A wish as the table's columns hold it.
-struct Columns {
-    metadata: String,
-    event_types: Vec<String>,
-    target_url: Option<String>,
-    plugins: String,
-    delivery: String,
-}
-
-impl Columns {
-    fn of(wish: &Wish) -> Self {
-        let json = "maps with text keys are JSON";
-        Self {
-            metadata: serde_json::to_string(&wish.metadata).expect(json),
-            event_types: wish.event_types.iter().map(ToString::to_string).collect(),
-            target_url: wish.target.as_ref().map(ToString::to_string),
-            plugins: serde_json::to_string(&wish.plugins).expect(json),
-            delivery: policy::to_stored(&wish.policy),
-        }
-    }
-}
-
-struct Row {
-    id: i32,
-    tenant_id: i32,
-    tenant_name: String,
-    state: String,
-    state_reason: Option<String>,
-    description: String,
-    metadata: String,
-    labels: Vec<String>,
-    event_types: Vec<String>,
-    filters: String,
-    target_url: Option<String>,
-    plugins: String,
-    delivery: String,
-    public_key: Option<String>,
-    verification: String,
-    expires_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    v: i64,
-}
-
-impl Row {
-    fn read(self) -> Result<Record, StoreError> {
-        let id = self.id;
-        self.try_read().map_err(|reason| StoreError::Unreadable {
-            table: "subscription",
-            id: id.into(),
-            reason,
-        })
-    }
-
-    fn try_read(self) -> Result<Record, String> {
-        fn text(error: impl std::fmt::Display) -> String {
-            error.to_string()
-        }
-        let event_types = self.event_types.iter().map(|text| text.parse());
-        let target = match self.target_url {
-            Some(url) => Some(TargetUrl::from_stored(&url).ok_or("its target")?),
-            None => None,
-        };
-        Ok(Record {
-            id: SubscriptionId::new(self.id),
-            tenant: (
-                TenantId::new(self.tenant_id),
-                self.tenant_name.parse().map_err(text)?,
-            ),
-            state: (self.state.parse().map_err(text)?, self.state_reason),
-            wish: Wish {
-                description: self.description,
-                metadata: serde_json::from_str(&self.metadata).map_err(text)?,
-                labels: self.labels,
-                event_types: event_types.collect::<Result<_, _>>().map_err(text)?,
-                filters: load::filters(&self.filters)?,
-                target,
-                plugins: serde_json::from_str(&self.plugins).map_err(text)?,
-                policy: policy::from_stored(&self.delivery)?,
-                verification: self.verification.parse().map_err(text)?,
-                expires_at: self.expires_at.map(Timestamp::from),
-            },
-            public_key: self.public_key,
-            created_at: self.created_at.into(),
-            updated_at: self.updated_at.into(),
-            version: ConfigVersion::new(self.v),
-        })
-    }
 }

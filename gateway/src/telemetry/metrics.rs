@@ -42,6 +42,15 @@ pub struct RequestLabel {
     pub status: u16,
 }
 
+/// Label of [`Metrics::source_requests`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SourceLabel {
+    /// `accepted`, `duplicate`, `challenge` or `refused`.
+    pub outcome: &'static str,
+    /// Why it was refused, else empty.
+    pub reason: &'static str,
+}
+
 /// Label of [`Metrics::http_seconds`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabel {
@@ -80,6 +89,7 @@ pub struct Metrics {
     pub outbox_refused: Counter,
     pub outbox_waiting: Gauge,
     pub outbox_seconds: Histogram,
+    pub source_requests: Family<SourceLabel, Counter>,
 }
 
 /// From a tenth of a millisecond to half a minute.
@@ -118,6 +128,7 @@ impl Metrics {
             outbox_refused: Counter::default(),
             outbox_waiting: Gauge::default(),
             outbox_seconds: Histogram::new(SECONDS),
+            source_requests: Family::default(),
         };
         for outcome in Outcome::all() {
             let _ = metrics.deliveries.get_or_create(&OutcomeLabel { outcome });
@@ -145,6 +156,8 @@ impl Metrics {
         let requests = self.http_requests.clone();
         let help = "Requests by method, route and status";
         r.register("http_requests", help, requests);
+        let inbound = self.source_requests.clone();
+        r.register("source_requests", "Requests at sources by outcome", inbound);
         r.register_with_unit(
             "http_request_duration",
             "Requests until the head of their answer",

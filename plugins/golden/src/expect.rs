@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::exact::Exact;
 use crate::flaw::{Flaw, Source};
 use crate::form::JSON;
-use crate::word::{Base64, Moment, Pairs, base64, moment};
+use crate::word::{Base64, Moment, Pairs, base64, given, moment};
 
 const FORMS: &str = "\"pass\", {\"drop\": \"reason\"}, {\"replace\": JSON}, {\"deliver\": {…}}, \
     true or false, {\"folded\": {…}}, {\"accepted\": […]}, {\"challenge\": {…}}, \
@@ -46,7 +46,7 @@ enum Form<'a> {
 #[serde(deny_unknown_fields)]
 struct DeliverForm<'a> {
     content_type: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     body: Option<&'a RawValue>,
     body_text: Option<String>,
     body_base64: Option<Base64>,
@@ -58,7 +58,7 @@ struct DeliverForm<'a> {
 struct ChallengeForm<'a> {
     status: u16,
     content_type: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     body: Option<&'a RawValue>,
     body_text: Option<String>,
     body_base64: Option<Base64>,
@@ -68,7 +68,7 @@ struct ChallengeForm<'a> {
 #[serde(deny_unknown_fields)]
 struct FoldedForm<'a> {
     content_type: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     data: Option<&'a RawValue>,
     data_text: Option<String>,
     data_base64: Option<Base64>,
@@ -84,7 +84,7 @@ struct DraftForm<'a> {
     key: Option<String>,
     time: Option<Moment>,
     content_type: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     data: Option<&'a RawValue>,
     data_text: Option<String>,
     data_base64: Option<Base64>,

@@ -1,3 +1,4 @@
+//! Golden files that are right, and those that are wrong in every way that an author can think of.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

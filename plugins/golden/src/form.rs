@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::word::{Base64, ExportName, Moment, Pairs};
+use crate::word::{Base64, ExportName, Moment, Pairs, given};
 
 /// 2026-01-01T00:00:00Z: a moment that no test has to think of.
 const USUAL_TIME_MS: u64 = 1_767_225_600_000;
@@ -103,7 +103,7 @@ pub(crate) struct EventForm<'a> {
     /// Goes to the receiver; no plugin sees it.
     #[serde(rename = "headers")]
     _headers: Option<IgnoredAny>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     data: Option<&'a RawValue>,
     data_text: Option<String>,
     data_base64: Option<Base64>,
@@ -145,7 +145,7 @@ pub(crate) struct RequestForm<'a> {
     path: Option<Arc<str>>,
     query: Option<Arc<str>>,
     headers: Option<Pairs>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     body: Option<&'a RawValue>,
     body_text: Option<String>,
     body_base64: Option<Base64>,

@@ -8,8 +8,16 @@ use bytes::Bytes;
 use hookgate_plugin_host::Export;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+/// Tells a member that is `null` from none at all.
+pub(crate) fn given<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
 
 /// Bytes that no text can hold.
 pub(crate) struct Base64(pub(crate) Bytes);

@@ -56,5 +56,6 @@ pub use report::{
     Start, Verdict,
 };
 pub use stats::Stats;
+pub use threads::background_thread;
 pub use trial::{Answer, Question, Trial, TrialCall, TrialRun};
 pub use worker::compile_worker_main;

@@ -55,15 +55,9 @@ impl GuestThreads {
         let mut threads = Vec::new();
         for number in 0..count {
             let shared = Arc::clone(&shared);
-            let body = move || {
-                os::lower_thread_priority();
+            threads.push(background_thread(&format!("plugin-{number}"), move || {
                 work(&shared);
-            };
-            threads.push(
-                thread::Builder::new()
-                    .name(format!("plugin-{number}"))
-                    .spawn(body)?,
-            );
+            })?);
         }
         Ok(Self {
             shared,
@@ -124,6 +118,21 @@ impl GuestThreads {
             let _ = thread.join();
         }
     }
+}
+
+/// A thread that lets others go first, as those of the guests do: for work that nobody waits for
+/// and that takes processor time. On systems other than Linux it may be a thread like any other.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn background_thread(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        os::lower_thread_priority();
+        body();
+    })
 }
 
 fn work(shared: &Shared) {

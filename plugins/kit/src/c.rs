@@ -40,7 +40,7 @@ const SUFFIXES: [&str; 12] = [
     "", "-23", "-22", "-21", "-20", "-19", "-18", "-17", "-16", "-15", "-14", "-13",
 ];
 
-const DEBIAN: Packages = Packages {
+pub(crate) const DEBIAN: Packages = Packages {
     tool: "a C compiler for wasm (clang and lld)",
     prefix: "clang-",
     wanted: &["clang", "lld"],
@@ -108,16 +108,25 @@ fn missing_macro(reason: String) -> String {
     }
 }
 
+/// Whether compiler and linker are on `PATH`.
+pub(crate) fn is_installed() -> bool {
+    clang().is_some() && of_any_version("wasm-ld").is_some()
+}
+
+/// Apple's, for one, has no wasm.
+fn clang() -> Option<PathBuf> {
+    of_any_version("clang").filter(|clang| knows_wasm(clang))
+}
+
+fn of_any_version(name: &str) -> Option<PathBuf> {
+    SUFFIXES
+        .iter()
+        .find_map(|suffix| on_path(&format!("{name}{suffix}")))
+}
+
 impl Compiler {
     fn find(project: &Project, options: &Options) -> Result<Self, BuildError> {
-        let on_path = |name: &str| {
-            SUFFIXES
-                .iter()
-                .find_map(|suffix| on_path(&format!("{name}{suffix}")))
-        };
-        // Apple's clang, for one, has no wasm.
-        let clang = on_path("clang").filter(|clang| knows_wasm(clang));
-        let linker = on_path("wasm-ld");
+        let (clang, linker) = (clang(), of_any_version("wasm-ld"));
         let from_rust = || rust::rust_lld(&project.dir).ok().flatten();
         if let Some(clang) = clang {
             if let Some(linker) = linker {

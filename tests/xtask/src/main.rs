@@ -21,6 +21,7 @@ cargo xtask serve [--release] [ARGS]   build all and start a gateway on 127.0.0.
 cargo xtask build [--release]          make the one file TARGET/{debug,release}/hookgate, plugins inside
 cargo xtask test [--full] [FILTERS]    format, lints, licences and all tests; FILTERS choose tests by name
 cargo xtask bench [NAMES] [ARGS]       measure a release build beside its floors: throughput, latency, cost, peers
+cargo xtask bench plugins [ARGS]       measure what plugins cost, each figure beside its bound
 cargo xtask chaos [--release] [ARGS]   kill gateways and Postgres under load by a seeded plan, check that nothing is lost
 cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
 

@@ -3,12 +3,13 @@
 //! Looks and says; changes nothing, and never stops at the first trouble.
 
 mod finding;
+mod plugins;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::str::FromStr as _;
 
 use sqlx::postgres::PgConnectOptions;
@@ -22,9 +23,9 @@ const GIBIBYTE: u64 = 1024 * 1024 * 1024;
 const MIN_FREE_BYTES: u64 = GIBIBYTE;
 /// Each receiver and each client takes one; so do Postgres' own files.
 const MIN_OPEN_FILES: u64 = 4096;
-const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Look over this machine: Postgres, the data folder, the port, limits, the plugin toolchain.
+/// Look over this machine: Postgres, the data folder, the port, limits, plugin files, compilers for
+/// plugins.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
     /// Print the findings as JSON.
@@ -60,11 +61,12 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         Ok((settings, _)) => settings,
         Err(error) => {
             let cure = "correct them, then run `hookgate doctor` again";
-            return vec![
+            let mut findings = vec![
                 Finding::failure("settings", error.to_string(), cure),
                 open_files(),
-                guest_toolchain(environment),
             ];
+            findings.extend(plugins::toolchains());
+            return findings;
         }
     };
     let data_dir = &settings.process.data_dir;
@@ -81,8 +83,9 @@ async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
         disk(data_dir),
         port(&settings),
         open_files(),
-        guest_toolchain(environment),
+        plugins::files(&settings.plugins.folder),
     ]);
+    findings.extend(plugins::toolchains());
     findings
 }
 
@@ -212,47 +215,6 @@ fn open_files() -> Finding {
             "none known",
         ),
     }
-}
-
-/// Only plugin authors need it, so its absence is no failure.
-fn guest_toolchain(environment: &Environment) -> Finding {
-    const CHECK: &str = "plugin kit";
-    let rustc = in_path(environment, "rustc");
-    let sysroot = rustc.and_then(|rustc| {
-        Command::new(rustc)
-            .args(["--print", "sysroot"])
-            .output()
-            .ok()
-    });
-    let Some(sysroot) = sysroot.filter(|output| output.status.success()) else {
-        return Finding::warning(
-            CHECK,
-            "no rustc, which plugins in Rust are built with",
-            "https://rustup.rs",
-        );
-    };
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    if sysroot.join("lib/rustlib").join(GUEST_TARGET).is_dir() {
-        return Finding::ok(CHECK, format!("rustc with {GUEST_TARGET}"));
-    }
-    if in_path(environment, "rustup").is_some() {
-        let cure = format!(
-            "`rustup target add {GUEST_TARGET}`, or let `hookgate plugin build` fetch a toolchain"
-        );
-        return Finding::warning(CHECK, format!("rustc without {GUEST_TARGET}"), cure);
-    }
-    Finding::warning(
-        CHECK,
-        format!("rustc without {GUEST_TARGET}"),
-        "let `hookgate plugin build` fetch a toolchain",
-    )
-}
-
-fn in_path(environment: &Environment, program: &str) -> Option<PathBuf> {
-    let path = environment.path()?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
 }
 
 /// The nearest folder on the way that is there already.

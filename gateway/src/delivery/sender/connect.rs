@@ -1,6 +1,5 @@
 //! Makes connections, to vetted addresses alone: what is dialled is an address and never a name.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,9 @@ use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
 use super::failure::Failure;
+use super::proxy::tunnel;
 use super::wire::Wire;
+use crate::config::EgressProxy;
 
 /// Head start of an address over the next one.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -24,6 +25,8 @@ pub(super) struct Connector {
     /// Vetted, in the order in which they are tried; never empty.
     pub(super) addresses: Box<[IpAddr]>,
     pub(super) port: u16,
+    /// What connections go through.
+    pub(super) proxy: Option<Arc<EgressProxy>>,
     /// None for plain HTTP.
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
@@ -43,14 +46,14 @@ impl Connector {
     }
 
     /// The first address that takes a connection, each with a head start over the next.
-    async fn dial(&self) -> io::Result<(TcpStream, IpAddr)> {
+    async fn dial(&self) -> Result<(TcpStream, IpAddr), Failure> {
         let mut attempts = FuturesUnordered::new();
         let mut rest = self.addresses.iter().copied();
-        let mut failed = io::Error::from(io::ErrorKind::HostUnreachable);
+        let mut failed = Failure::unreachable("no connection");
         loop {
             let next = rest.next();
             let has_more = next.is_some();
-            attempts.extend(next.map(|address| dial_one(address, self.port)));
+            attempts.extend(next.map(|address| self.dial_one(address)));
             tokio::select! {
                 ended = attempts.next() => match ended {
                     Some(Ok(connected)) => return Ok(connected),
@@ -61,9 +64,13 @@ impl Connector {
             }
         }
     }
-}
 
-async fn dial_one(address: IpAddr, port: u16) -> io::Result<(TcpStream, IpAddr)> {
-    let stream = TcpStream::connect(SocketAddr::new(address, port)).await?;
-    Ok((stream, address))
+    async fn dial_one(&self, address: IpAddr) -> Result<(TcpStream, IpAddr), Failure> {
+        let to = SocketAddr::new(address, self.port);
+        let stream = match &self.proxy {
+            None => TcpStream::connect(to).await?,
+            Some(proxy) => tunnel(proxy, to).await?,
+        };
+        Ok((stream, address))
+    }
 }

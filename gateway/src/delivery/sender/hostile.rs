@@ -111,7 +111,7 @@ impl Harm {
         matches!(self, Self::SlowHead | Self::SlowBody)
     }
 
-    /// What an attempt with two seconds of time comes to.
+    /// What an attempt comes to.
     fn outcomes(self) -> &'static [Outcome] {
         match self {
             // Whatever follows a whole answer is nobody's.
@@ -160,13 +160,15 @@ async fn hostile(harm: Harm) -> u16 {
 async fn attempt(sender: Arc<Sender>, harm: Harm) {
     let port = hostile(harm).await;
     let begun = Instant::now();
-    let sent = post(&sender, &format!("http://receiver.test:{port}/"), 2_000).await;
+    // What never comes is ended by the clock, what never ends by its size, long before.
+    let limit_ms = if harm.is_slow() { 1_000 } else { 60_000 };
+    let sent = post(&sender, &format!("http://receiver.test:{port}/"), limit_ms).await;
     let took = begun.elapsed();
     assert!(
         harm.outcomes().contains(&sent.outcome),
         "{harm:?} came to {sent:?}"
     );
-    assert!(took < Duration::from_secs(10), "{harm:?} took {took:?}");
+    assert!(took < Duration::from_secs(30), "{harm:?} took {took:?}");
     let kept = sent.excerpt.map_or(0, |text| text.len());
     assert!(kept <= 4096 && sent.answer.is_empty(), "{harm:?}");
 }

@@ -11,10 +11,13 @@ mod connect;
 mod failure;
 mod metered;
 mod pool;
+mod proxy;
 mod tls;
 mod way;
 mod wire;
 
+#[cfg(test)]
+mod certificates;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -46,7 +49,8 @@ use super::guard::{Destination, Guard, Refusal};
 use super::kept::Kept;
 use super::request::OutgoingRequest;
 use super::resolver::{Lookup, MAX_ADDRESSES};
-use crate::config::AttemptLimits;
+use crate::config::{AttemptLimits, EgressProxy};
+use crate::domain::access::ReceiverTls;
 use crate::domain::attempt::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::ids::TenantId;
@@ -64,6 +68,8 @@ const MAX_IDLE_WIRES: usize = 4096;
 pub struct Route<'a> {
     pub tenant: TenantId,
     pub target: &'a TargetUrl,
+    /// Where it is not the deployment's own.
+    pub tls: Option<&'a ReceiverTls>,
 }
 
 /// What came of a request.
@@ -109,6 +115,8 @@ pub struct SenderParts {
     /// Certificates that receivers' certificates may go back to.
     pub roots: RootCertStore,
     pub limits: AttemptLimits,
+    /// What all goes through; nothing where it is none.
+    pub proxy: Option<EgressProxy>,
     pub clock: Clock,
 }
 
@@ -118,14 +126,18 @@ impl std::fmt::Debug for SenderParts {
     }
 }
 
+/// Tenant, origin, and the TLS that is not the deployment's own.
+type WayKey = (TenantId, Box<str>, Option<[u8; 32]>);
+
 /// Sends requests to receivers.
 pub struct Sender {
     guard: Guard,
     lookup: Arc<dyn Lookup>,
     trust: Trust,
     limits: AttemptLimits,
+    proxy: Option<Arc<EgressProxy>>,
     clock: Clock,
-    ways: Kept<(TenantId, Box<str>), Result<Arc<Way>, Failure>>,
+    ways: Kept<WayKey, Result<Arc<Way>, Failure>>,
     idle_wires: Arc<Semaphore>,
 }
 
@@ -175,6 +187,7 @@ impl Sender {
             lookup: parts.lookup,
             trust: Trust::new(parts.roots),
             limits: parts.limits,
+            proxy: parts.proxy.map(Arc::new),
             clock: parts.clock,
             ways: Kept::new(MAX_WAYS, |way| match way {
                 Ok(_) => WAY_LIFE,
@@ -318,7 +331,8 @@ impl Sender {
 
     async fn way(&self, route: Route<'_>) -> Result<Arc<Way>, Failure> {
         let origin = &route.target.url()[..Position::BeforePath];
-        let key = (route.tenant, Box::from(origin));
+        let tls = route.tls.map(|tls| tls.digest);
+        let key = (route.tenant, Box::from(origin), tls);
         self.ways.get(key, || self.find_way(route)).await
     }
 
@@ -337,7 +351,11 @@ impl Sender {
             }
         };
         let room = self.idle_wires.clone();
-        let way = Way::new(route.target.url(), vetted, &self.trust, room)?;
+        let tls = match route.target.url().scheme() {
+            "https" => Some(self.trust.config(route.tls)),
+            _ => None,
+        };
+        let way = Way::new(route.target.url(), (vetted, self.proxy.clone()), tls, room)?;
         Ok(Arc::new(way))
     }
 

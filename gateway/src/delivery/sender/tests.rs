@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::config::EgressProxy;
 use crate::domain::clock::Timestamp;
 use crate::domain::target_url::TargetRules;
 
@@ -27,15 +28,43 @@ pub(super) fn sender(rules: TargetRules, zone: &[&str]) -> (Sender, Arc<AtomicUs
 
 fn bounded(rules: TargetRules, zone: &[&str], limits: AttemptLimits) -> (Sender, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
-    let addresses = zone.iter().map(|text| text.parse().unwrap()).collect();
-    let sender = Sender::new(SenderParts {
-        guard: Guard::new(rules),
-        lookup: Arc::new(Zone(addresses, asked.clone())),
-        roots: RootCertStore::empty(),
-        limits,
-        clock: Clock::new(|| Timestamp::from_ms(0)),
-    });
+    let parts = parts(rules, zone, asked.clone());
+    let sender = Sender::new(SenderParts { limits, ..parts });
     (sender, asked)
+}
+
+fn parts(rules: TargetRules, zone: &[&str], asked: Arc<AtomicUsize>) -> SenderParts {
+    let addresses = zone.iter().map(|text| text.parse().unwrap()).collect();
+    SenderParts {
+        guard: Guard::new(rules),
+        lookup: Arc::new(Zone(addresses, asked)),
+        roots: RootCertStore::empty(),
+        limits: AttemptLimits::default(),
+        proxy: None,
+        clock: Clock::new(|| Timestamp::from_ms(0)),
+    }
+}
+
+/// One that goes through `proxy`, where every name is loopback.
+pub(super) fn through(rules: TargetRules, proxy: EgressProxy) -> Sender {
+    let parts = parts(rules, &["127.0.0.1"], Arc::default());
+    let proxy = Some(proxy);
+    Sender::new(SenderParts { proxy, ..parts })
+}
+
+/// The port of a receiver that takes everything.
+pub(super) async fn receiving() -> u16 {
+    receiver(answer("200 OK", "fine")).await.0
+}
+
+pub(super) fn closed() -> TargetRules {
+    TargetRules::default()
+}
+
+/// One for receivers on loopback whose certificates go back to `roots`.
+pub(super) fn trusting(roots: RootCertStore) -> Sender {
+    let parts = parts(open(), &["127.0.0.1"], Arc::default());
+    Sender::new(SenderParts { roots, ..parts })
 }
 
 pub(super) fn open() -> TargetRules {
@@ -109,10 +138,20 @@ fn answer(head: &str, body: &str) -> Act {
 }
 
 pub(super) async fn post(sender: &Sender, target: &str, limit_ms: u64) -> Sent {
+    post_by(sender, target, limit_ms, None).await
+}
+
+pub(super) async fn post_by(
+    sender: &Sender,
+    target: &str,
+    limit_ms: u64,
+    tls: Option<&ReceiverTls>,
+) -> Sent {
     let target = TargetUrl::from_stored(target).unwrap();
     let route = Route {
         tenant: TenantId::new(1),
         target: &target,
+        tls,
     };
     let request = OutgoingRequest {
         method: http::Method::POST,

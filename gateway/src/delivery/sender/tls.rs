@@ -6,8 +6,12 @@
 use std::sync::Arc;
 
 use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
+
+use crate::domain::access::ReceiverTls;
 
 /// Sessions kept for resumption by one way.
 const MAX_SESSIONS: usize = 8;
@@ -15,26 +19,37 @@ const MAX_SESSIONS: usize = 8;
 /// What a way's configuration is made from.
 #[derive(Debug)]
 pub(super) struct Trust {
-    base: ClientConfig,
+    provider: Arc<CryptoProvider>,
+    authorities: Arc<RootCertStore>,
 }
 
 impl Trust {
-    /// # Panics
-    /// Where the TLS library lacks what it is built with.
-    pub(super) fn new(roots: RootCertStore) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut base = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring speaks TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        base.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { base }
+    pub(super) fn new(authorities: RootCertStore) -> Self {
+        Self {
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            authorities: Arc::new(authorities),
+        }
     }
 
-    /// A configuration with tickets of its own.
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
-        let mut config = self.base.clone();
+    /// A configuration with tickets of its own. Certificates of `wish` stand instead of the
+    /// deployment's.
+    ///
+    /// # Panics
+    /// Where the TLS library lacks what it is built with.
+    pub(super) fn config(&self, wish: Option<&ReceiverTls>) -> Arc<ClientConfig> {
+        let own = wish.and_then(|wish| wish.authorities.clone());
+        let authorities = own.unwrap_or_else(|| self.authorities.clone());
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.2 and 1.3")
+            .with_root_certificates(authorities);
+        let mut config = match wish.and_then(|wish| wish.identity.clone()) {
+            Some(identity) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
         Arc::new(config)
     }

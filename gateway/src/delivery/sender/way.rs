@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -16,8 +17,8 @@ use url::{Host, Url};
 use super::connect::Connector;
 use super::failure::Failure;
 use super::pool::Pool;
-use super::tls::Trust;
 use super::wire::Wire;
+use crate::config::EgressProxy;
 
 /// How long a verdict about addresses holds.
 pub(super) const WAY_LIFE: Duration = Duration::from_secs(60);
@@ -31,19 +32,21 @@ pub(super) struct Way {
 }
 
 impl Way {
+    /// `tls` is none for plain HTTP.
     pub(super) fn new(
         target: &Url,
-        vetted: Vec<IpAddr>,
-        trust: &Trust,
+        (vetted, proxy): (Vec<IpAddr>, Option<Arc<EgressProxy>>),
+        tls: Option<Arc<ClientConfig>>,
         room: Arc<Semaphore>,
     ) -> Result<Self, Failure> {
-        let tls = match target.scheme() {
-            "https" => Some((trust.config(), server_name(target)?)),
-            _ => None,
+        let tls = match tls {
+            Some(config) => Some((config, server_name(target)?)),
+            None => None,
         };
         Ok(Self {
             connector: Connector {
                 addresses: vetted.into(),
+                proxy,
                 port: target.port_or_known_default().unwrap_or(443),
                 tls,
             },

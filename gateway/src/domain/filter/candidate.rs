@@ -49,6 +49,11 @@ impl<'a> Candidate<'a> {
         self.event_type
     }
 
+    #[must_use]
+    pub fn labels(&self) -> &'a [Box<str>] {
+        &self.attributes.labels
+    }
+
     /// An attribute; none where the producer did not give it. Media type and version of the
     /// specification are always there, because they go out with every delivery.
     pub(super) fn attribute(&self, name: &str) -> Option<Value<'a>> {

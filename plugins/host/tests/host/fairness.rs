@@ -73,6 +73,7 @@ async fn a_tenant_with_too_much_waiting_is_told_so_and_nobody_else() {
 async fn guests_are_stopped_while_the_runtime_is_stuck() {
     let host = TestHost::start();
     let plugin = host.load("verdicts").await;
+    let ticks = host.host.stats().ticks;
     // This is the runtime's only thread, and it blocks until the guest was stopped.
     let (sender, receiver) = std::sync::mpsc::channel();
     let (other, job) = (host.host.clone(), batch(&plugin, "acme", &["loop"]));
@@ -89,4 +90,5 @@ async fn guests_are_stopped_while_the_runtime_is_stuck() {
         reports.calls[0].result.as_ref().unwrap_err().kind(),
         "timeout"
     );
+    assert!(host.host.stats().ticks > ticks, "the ticker goes on");
 }

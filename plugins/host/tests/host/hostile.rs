@@ -62,6 +62,22 @@ async fn three_failures_end_a_batch_and_blame_no_other_event() {
     );
 }
 
+/// W25.
+#[tokio::test]
+async fn a_plugin_that_crashes_by_turns_fails_those_events_and_no_other() {
+    let host = TestHost::start();
+    let plugin = host.load("fails-by-turns").await;
+    for first in [0, 10, 20] {
+        let mut job = batch(&plugin, "acme", &["x"; 5]);
+        for (event, number) in job.events.iter_mut().zip(first..) {
+            event.id = format!("evt_{number}").into();
+        }
+        let reports = host.host.run_batch(job).await.calls;
+        let passed: Vec<bool> = reports.iter().map(|report| report.result.is_ok()).collect();
+        assert_eq!(passed, [true, false, true, false, true]);
+    }
+}
+
 #[tokio::test]
 async fn memory_ends_at_the_limit() {
     let host = TestHost::start();

@@ -4,6 +4,7 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
+mod bounds;
 mod cache;
 mod calls;
 mod compiling;
@@ -13,5 +14,7 @@ mod folding;
 mod hostile;
 mod languages;
 mod refusals;
+mod residue;
 mod support;
 mod trials;
+mod uploads;

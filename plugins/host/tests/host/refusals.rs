@@ -36,6 +36,52 @@ async fn foreign_imports_are_refused_by_name_with_the_cure() {
     );
 }
 
+/// P6: nothing but the contract's own three functions, whoever asks.
+#[tokio::test]
+async fn every_other_import_is_refused_by_its_name() {
+    let host = TestHost::start();
+    let interfaces = [
+        "wasi:cli/environment@0.2.0",
+        "wasi:cli/exit@0.2.12",
+        "wasi:cli/run@0.2.0",
+        "wasi:cli/stdout@0.2.3",
+        "wasi:clocks/monotonic-clock@0.2.0",
+        "wasi:clocks/wall-clock@0.3.0",
+        "wasi:config/store@0.2.0-draft",
+        "wasi:filesystem/preopens@0.2.0",
+        "wasi:filesystem/types@0.2.6",
+        "wasi:http/outgoing-handler@0.2.0",
+        "wasi:io/poll@0.2.0",
+        "wasi:io/streams@0.2.2",
+        "wasi:keyvalue/store@0.2.0-draft",
+        "wasi:logging/logging",
+        "wasi:random/insecure-seed@0.2.0",
+        "wasi:random/random@0.2.0",
+        "wasi:sockets/ip-name-lookup@0.2.0",
+        "wasi:sockets/tcp@0.2.0",
+        "acme:own/things@1.0.0",
+        "hookgate:plugin/files@1.0.0",
+    ];
+    for name in interfaces {
+        let upload = format!(r#"(component (import "{name}" (instance (export "f" (func)))))"#);
+        let refused = host.refusal_of(from_text(&upload)).await;
+        assert_eq!(refused.reason, Refusal::Imports, "{name}: {refused}");
+        assert_tells(&refused.detail, &[name]);
+        assert!(!refused.cure.is_empty(), "{name}");
+    }
+    let bare = host
+        .refusal_of(from_text(r#"(component (import "fetch" (func)))"#))
+        .await;
+    assert_eq!(bare.reason, Refusal::Imports, "{bare}");
+    assert_tells(&bare.detail, &["fetch"]);
+    let more =
+        r#"(component (import "hookgate:plugin/host@1.0.0" (instance (export "fetch" (func)))))"#;
+    let more = host.refusal_of(from_text(more)).await;
+    assert_eq!(more.reason, Refusal::Imports, "{more}");
+    assert_tells(&more.detail, &["fetch"]);
+    assert_eq!(host.host.stats().compiles, 0);
+}
+
 #[tokio::test]
 async fn imports_that_hold_only_types_are_harmless() {
     let host = TestHost::start();

@@ -115,13 +115,18 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Where the text of a component stands.
+pub(crate) fn path_of(name: &str) -> PathBuf {
+    repository()
+        .join("tests/components")
+        .join(name)
+        .with_extension("wat")
+}
+
 /// The component of a file in `tests/components`. A core module names its world in
 /// its first line and is wrapped by the contract in `wit/`.
 pub(crate) fn component(name: &str) -> Bytes {
-    let path = repository()
-        .join("tests/components")
-        .join(name)
-        .with_extension("wat");
+    let path = path_of(name);
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let binary =

@@ -13,7 +13,7 @@ const CURE: &str = "rustup target add wasm32-unknown-unknown";
 const TOOL: &str = "a compiler for wasm32-unknown-unknown";
 
 /// The compiler, the standard library of the machine for build scripts, and its source.
-const DEBIAN: Packages = Packages {
+pub(crate) const DEBIAN: Packages = Packages {
     tool: TOOL,
     prefix: "guest-toolchain-",
     wanted: &["rustc-web", "libstd-rust-web-dev", "rust-web-src"],
@@ -73,12 +73,7 @@ impl Toolchain {
 /// The active toolchain for `crate_dir` where it has the target, else Debian's.
 pub(crate) fn find(crate_dir: &Path, options: &Options) -> Result<Toolchain, BuildError> {
     let sysroot = PathBuf::from(rustc(crate_dir, &["--print", "sysroot"])?);
-    if sysroot
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .is_dir()
-    {
+    if has_target(&sysroot) {
         let version = rustc(crate_dir, &["--version"])?;
         return Ok(Toolchain::Active { version });
     }
@@ -96,6 +91,15 @@ pub(crate) fn find(crate_dir: &Path, options: &Options) -> Result<Toolchain, Bui
         root,
         linker,
     })
+}
+
+/// Whether the toolchain's standard library is there for wasm.
+pub(crate) fn has_target(sysroot: &Path) -> bool {
+    sysroot
+        .join("lib/rustlib")
+        .join(TARGET)
+        .join("lib")
+        .is_dir()
 }
 
 /// The linker that comes with rustup's toolchains; it links wasm of any compiler.

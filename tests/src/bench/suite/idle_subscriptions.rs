@@ -92,7 +92,7 @@ async fn matching(rig: &Rig) -> anyhow::Result<Vec<Duration>> {
         .map(|number| {
             let began_at = Instant::now();
             let candidate = Candidate::new(types[number % types.len()], &shared, b"{}");
-            std::hint::black_box(catalog.matching(tenant, &candidate));
+            std::hint::black_box(catalog.wishes(tenant, &candidate));
             began_at.elapsed()
         })
         .collect();

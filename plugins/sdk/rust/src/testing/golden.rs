@@ -94,11 +94,12 @@ fn run(dir: &str, export: Export, call: impl Fn(&Case) -> Result<Result<Answer, 
     for (file, cases) in files(Path::new(dir)) {
         for case in cases.iter().filter(|case| case.is_for(export)) {
             count += 1;
-            testing::set_config(case.config());
-            testing::set_data_url(case.data_url());
-            let _ = testing::take_log();
-            let compared =
-                call(case).and_then(|answer| case.compare(&answer, &testing::take_log()));
+            let compared = case.config().and_then(|config| {
+                testing::set_config(config);
+                testing::set_data_url(case.data_url());
+                let _ = testing::take_log();
+                call(case).and_then(|answer| case.compare(&answer, &testing::take_log()))
+            });
             if let Err(difference) = compared {
                 let _ = writeln!(wrong, "{file}, {}:\n{difference}", case.name);
             }

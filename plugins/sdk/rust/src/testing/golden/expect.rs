@@ -1,13 +1,11 @@
 //! What a case expects, and whether an answer is that.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Answer;
 use super::case::instant;
-use super::value::{Bytes, given};
+use super::value::{Bytes, Pairs, given};
 use crate::{Draft, Event, Failure, Message, Reception, Response, Verdict, json};
 
 /// One expectation, its bytes decoded.
@@ -52,8 +50,7 @@ pub(super) struct MessageForm {
     body: Option<Box<RawValue>>,
     body_text: Option<String>,
     body_base64: Option<String>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: Option<Pairs>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,10 +186,13 @@ impl MessageForm {
 
     fn is(&self, body: &Bytes, found: &Message) -> bool {
         let headers = found.headers.iter();
-        let headers: BTreeMap<_, _> = headers
-            .map(|header| (header.name.clone(), header.value.clone()))
-            .collect();
-        headers == self.headers
+        let headers = Pairs(
+            headers
+                .map(|header| (header.name.clone(), header.value.clone()))
+                .collect(),
+        );
+        let expected = self.headers.as_ref().map(Pairs::as_headers);
+        headers.as_headers() == expected.unwrap_or_default()
             && is_type(self.content_type.as_deref(), &found.content_type)
             && body.is(&found.body)
     }

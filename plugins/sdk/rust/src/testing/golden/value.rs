@@ -1,14 +1,17 @@
 //! JSON values that are the same where their text means the same, numbers to the digit.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// A value whose numbers are kept as they were written: `1` is not `1.0`.
 #[derive(Debug, PartialEq)]
 pub(super) enum Exact {
-    Object(BTreeMap<String, Exact>),
+    /// By name; a name that comes twice keeps its order.
+    Object(Vec<(String, Exact)>),
     Array(Vec<Exact>),
     String(String),
     /// A number, `true`, `false` or `null`.
@@ -20,7 +23,8 @@ impl Exact {
         let text = text.trim();
         Ok(match text.as_bytes().first() {
             Some(b'{') => {
-                let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+                let Members(mut members) = serde_json::from_str::<Members<&RawValue>>(text)?;
+                members.sort_by(|one, other| one.0.cmp(&other.0));
                 let members = members.into_iter();
                 Self::Object(
                     members
@@ -40,6 +44,69 @@ impl Exact {
             Some(b'"') => Self::String(serde_json::from_str(text)?),
             _ => Self::Plain(serde_json::from_str::<&RawValue>(text)?.get().to_owned()),
         })
+    }
+}
+
+/// Whether `json` is an object with this member.
+pub(super) fn has_member(json: &str, name: &str) -> bool {
+    serde_json::from_str::<Members<IgnoredAny>>(json)
+        .is_ok_and(|Members(members)| members.iter().any(|(member, _)| member == name))
+}
+
+/// The members of an object, as they stand there.
+struct Members<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Read(PhantomData)).map(Self)
+    }
+}
+
+/// Names and values: an object of texts, or a list of pairs where a name comes twice.
+#[derive(Debug)]
+pub(super) struct Pairs(pub(super) Vec<(String, String)>);
+
+impl Pairs {
+    /// Names in lower case, and in order of their names.
+    pub(super) fn as_headers(&self) -> Vec<(String, &str)> {
+        let pairs = self.0.iter();
+        let mut pairs: Vec<_> = pairs
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()))
+            .collect();
+        pairs.sort_by(|one, other| one.0.cmp(&other.0));
+        pairs
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Read(PhantomData)).map(Self)
+    }
+}
+
+struct Read<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
+    type Value = Vec<(String, T)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object, or a list of [name, value]")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = list.next_element()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
     }
 }
 

@@ -1,0 +1,114 @@
+//! Deliveries that stand for several events: which of them are shown to the plugins, and what their
+//! verdicts come to together.
+//!
+//! A window sends one event: its latest, or what a plugin folded its events into. A batch sends what
+//! its plugins let pass; where one of its events fails, the whole batch waits, so that its retry is
+//! the same. A plain delivery is one event and no more.
+
+use std::sync::Arc;
+
+use super::transform::Transform;
+use crate::domain::event::Event;
+use crate::domain::parcel::{Item, Parcel};
+use crate::domain::plugin::{ComponentDigest, PluginName};
+use crate::domain::prepared::{PipelineResult, PluginFailure, Prepared};
+use crate::domain::queueing::Grouping;
+use crate::domain::subscription::Subscription;
+use crate::log::work::{Company, Work};
+
+/// Which plugins ran.
+pub(super) type Ran = Vec<(PluginName, ComponentDigest)>;
+
+/// The events of one delivery that go through the plugins.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) events: Vec<Arc<Event>>,
+    /// What has run before: the fold.
+    ran: Ran,
+}
+
+/// What the plugins made of a delivery.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Deliver(Vec<Item>),
+    Drop { reason: String },
+    Failed(PluginFailure),
+}
+
+/// What of a delivery is shown to the plugins. Folds a window that asks for it.
+pub(super) async fn events(
+    transform: &dyn Transform,
+    subscription: &Arc<Subscription>,
+    work: &Work,
+) -> Result<Members, (PluginFailure, Ran)> {
+    let single = |event: Arc<Event>, ran| Members {
+        events: vec![event],
+        ran,
+    };
+    let Some(Company { group, events }) = &work.company else {
+        return Ok(single(work.event.clone(), Ran::new()));
+    };
+    match (group.grouping, subscription.fold()) {
+        (Grouping::Batch, _) => Ok(Members {
+            events: events.clone(),
+            ran: Ran::new(),
+        }),
+        (Grouping::Fold, Some(plugin)) if events.len() > 1 => {
+            let folding = transform.fold(subscription.clone(), plugin.clone(), events.clone());
+            let folded = folding.await;
+            match folded.result {
+                Ok(event) => Ok(single(event, folded.ran)),
+                Err(failure) => Err((failure, folded.ran)),
+            }
+        }
+        // Alone it is its own result; without a fold the latest stands for all.
+        _ => Ok(single(work.event.clone(), Ran::new())),
+    }
+}
+
+/// What the results of a delivery's events come to.
+pub(super) fn verdict(members: Members, results: impl Iterator<Item = Prepared>) -> (Verdict, Ran) {
+    let mut ran = members.ran;
+    let before = ran.len();
+    let mut items = Vec::new();
+    let mut dropped = None;
+    for (event, Prepared { result, ran: these }) in members.events.into_iter().zip(results) {
+        if ran.len() == before {
+            ran.extend(these);
+        }
+        match result {
+            PipelineResult::Deliver(outgoing) => items.push(Item {
+                event,
+                outgoing: Some(outgoing),
+            }),
+            PipelineResult::Drop { reason } => dropped = Some(reason),
+            PipelineResult::Failed(failure) => return (Verdict::Failed(failure), ran),
+        }
+    }
+    match dropped {
+        Some(reason) if items.is_empty() => (Verdict::Drop { reason }, ran),
+        _ => (Verdict::Deliver(items), ran),
+    }
+}
+
+/// What the delivery's request carries; without plugins its events go as they are.
+pub(super) fn parcel(work: &Work, items: Option<Vec<Item>>) -> Parcel {
+    let group = work.company.as_ref().map(|company| &company.group);
+    let as_they_are = || {
+        let company = work.company.as_ref();
+        let batch = company.filter(|company| company.group.grouping == Grouping::Batch);
+        let events = batch.map_or(std::slice::from_ref(&work.event), |batch| &batch.events);
+        let item = |event: &Arc<Event>| Item {
+            event: event.clone(),
+            outgoing: None,
+        };
+        events.iter().map(item).collect()
+    };
+    Parcel {
+        delivery: work.ticket.delivery(),
+        items: items.unwrap_or_else(as_they_are),
+        // A window's sequence is its event's; only what was asked to be in order has its own.
+        sequence: work.sequence.filter(|_| group.is_none()),
+        group: group.map(|group| (group.grouping, group.members.clone())),
+    }
+}

@@ -1,0 +1,30 @@
+;; world: transform-plugin
+;; Returns what the contract does not allow, as the first byte of the data says: a result that is
+;; misaligned ("m"), outside its memory ("o") or of no known case ("v"); data of 2 GiB ("l"), data
+;; that overlaps the result itself ("s"), a text that is no UTF-8 ("u").
+(module
+  (memory (export "memory") 16)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (data (i32.const 128) "\ff\fe")
+  (func $replace (param $at i32) (param $length i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (i32.const 2))
+    (i32.store (i32.const 24) (local.get $at))
+    (i32.store (i32.const 28) (local.get $length))
+    (i32.const 16))
+  (func (export "hookgate:plugin/transform@1.0.0#handle") (param $event i32) (result i32)
+    (local $told i32)
+    (local.set $told (i32.load8_u (i32.load offset=76 (local.get $event))))
+    (if (i32.eq (local.get $told) (i32.const 0x6d)) (then (return (i32.const 17))))
+    (if (i32.eq (local.get $told) (i32.const 0x6f)) (then (return (i32.const 0x7ffffff0))))
+    (if (i32.eq (local.get $told) (i32.const 0x76)) (then (i32.store (i32.const 16) (i32.const 0)) (i32.store (i32.const 20) (i32.const 9)) (return (i32.const 16))))
+    (if (i32.eq (local.get $told) (i32.const 0x6c)) (then (return (call $replace (i32.const 4096) (i32.const 0x80000000)))))
+    (if (i32.eq (local.get $told) (i32.const 0x73)) (then (return (call $replace (i32.const 16) (i32.const 16)))))
+    (if (i32.eq (local.get $told) (i32.const 0x75)) (then (drop (call $replace (i32.const 128) (i32.const 2)))
+      (i32.store (i32.const 20) (i32.const 1)) (return (i32.const 16))))
+    (unreachable)))
