@@ -45,6 +45,7 @@ pub mod source_form;
 pub mod source_records;
 pub mod source_view;
 pub mod sources;
+pub mod subscription_check;
 pub mod subscription_form;
 pub mod subscription_view;
 pub mod subscriptions;

@@ -59,7 +59,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
             subscriptions::delete
         ))
         .routes(routes!(explain::explain))
-        .routes(routes!(subscriptions::check))
+        .routes(routes!(super::subscription_check::check))
         .routes(routes!(confirm::confirm, confirm::confirm_by_get))
         .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))

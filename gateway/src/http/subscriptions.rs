@@ -32,7 +32,6 @@ use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
 use crate::log::{Appended, NewEvent};
-use crate::store::catalog::Catalog;
 use crate::store::subscriptions::Wish;
 use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
 
@@ -67,32 +66,6 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// Say whether a subscription could be made like this; nothing is made.
-#[utoipa::path(post, path = "/v1/subscriptions/check", tag = "subscriptions",
-    request_body = SubscriptionForm,
-    responses((status = 204),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn check(
-    Subscriber(caller): Subscriber,
-    Shared(api): Shared<Api>,
-    body: JsonText,
-) -> Result<StatusCode, Problem> {
-    let filters = filters_text(&body);
-    let Valid { tenant, wish } =
-        SubscriptionForm::read(body.value, filters.as_deref(), &api.form_rules())?;
-    let of = match scope_of_form(&caller, tenant.as_ref())? {
-        Some(of) => Some(of),
-        None => api
-            .store()
-            .catalog()
-            .tenant_id(&tenant.unwrap_or_else(TenantName::unnamed)),
-    };
-    // A tenant that is not there yet has the shared plugins.
-    check_plugins(&api, of.unwrap_or(Catalog::SHARED), &wish.plugins)?;
-    check_expiry(&api, wish.expires_at)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// Whose the new thing is: the caller's tenant, or the one that is named, or `default`.
 pub(super) async fn owner(
     api: &Api,
@@ -106,7 +79,10 @@ pub(super) async fn owner(
     Ok(api.store().ensure_tenant(&name).await?)
 }
 
-fn scope_of_form(caller: &Caller, named: Option<&TenantName>) -> Result<Option<TenantId>, Problem> {
+pub(super) fn scope_of_form(
+    caller: &Caller,
+    named: Option<&TenantName>,
+) -> Result<Option<TenantId>, Problem> {
     match (&caller.bound_to, named) {
         (Some((_, bound_to)), Some(named)) if bound_to != named => Err(Problem::new(
             Kind::OtherTenant,
@@ -116,7 +92,7 @@ fn scope_of_form(caller: &Caller, named: Option<&TenantName>) -> Result<Option<T
     }
 }
 
-fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem> {
+pub(super) fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem> {
     let plugin = |name| api.store().catalog().plugin(tenant, name);
     let fold = match &wish.policy.queueing {
         Queueing::Debounced(Debounce {
@@ -162,7 +138,7 @@ fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem
     }
 }
 
-fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem> {
+pub(super) fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(), Problem> {
     if expires_at.is_none_or(|at| at > api.store().clock().now()) {
         return Ok(());
     }
