@@ -468,7 +468,10 @@ fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
             "JS/TS plugins",
             "Python plugins",
             "Go plugins",
-            "C plugins"
+            "C plugins",
+            "public URL",
+            "proxy",
+            "IPv6"
         ]
     );
 
