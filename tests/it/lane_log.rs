@@ -227,7 +227,7 @@ async fn what_waits_comes_at_its_time_and_can_be_cancelled_and_asked_for_again()
     };
     assert_eq!(node.log.retry(unknown).await.unwrap(), Retried::Unknown);
     node.log
-        .park_late(event_id, &[SubscriptionId::new(1), SubscriptionId::new(7)])
+        .park_late(event_id, &[1, 7].map(|id| (SubscriptionId::new(id), None)))
         .await
         .unwrap();
     let work = node.ready.recv().await.unwrap().pop().unwrap();

@@ -122,7 +122,7 @@ async fn a_newer_window_replaces_an_older_one_that_waits_for_a_retry() {
     let subscribed = gateway.subscribe_with(wish, &receiver).await;
     let old = send(&gateway, "a", &json!(1)).await;
     receiver.received(1).await;
-    receiver.now_answers([]);
+    receiver.now_answers([Reply::Status(200)]);
     let new = send(&gateway, "a", &json!(2)).await;
     let receipts = receiver.received(2).await;
     assert_eq!(receipts[1].json()["data"], 2);
@@ -180,7 +180,7 @@ async fn over_kill_9_each_window_comes_to_one_delivery_on_two_nodes() {
 async fn a_batch_is_one_signed_request_and_its_retry_is_the_same() {
     let options = GatewayOptions::default().set(("HOOKGATE_RETRY_SCHEDULE", "1s"));
     let gateway = Gateway::start(options).await;
-    let receiver = Receiver::answering([Reply::Status(500)]).await;
+    let receiver = Receiver::answering([Reply::Status(500), Reply::Status(200)]).await;
     let wish = batched(&json!({"max_events": 4, "max_wait": "1m", "max_bytes": 4096}));
     let subscribed = gateway.subscribe_with(wish, &receiver).await;
     let mut ids = Vec::new();
@@ -247,10 +247,10 @@ async fn batches_are_cut_by_count_bytes_and_age() {
         let events = (0..count).map(|_| event("item.changed").data(&data).to_body());
         format!("[{}]", events.collect::<Vec<_>>().join(","))
     };
-    let send = |body: String| async {
-        let api = gateway.api();
+    let api = gateway.api();
+    let send = |body: String| async move {
         let sent = api
-            .post_bytes("/v1/events/batch", "application/json", &body)
+            .post_bytes("/v1/events/batch", "application/json", body)
             .await;
         sent.expect(202);
     };
