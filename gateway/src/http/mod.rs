@@ -59,7 +59,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
-use crate::domain::event::Event;
 use crate::domain::health::Health;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId};
 use crate::domain::key::KeyHash;

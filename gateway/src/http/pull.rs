@@ -25,6 +25,7 @@ use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::event::Event;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
+use crate::domain::parcel::Parcel;
 use crate::domain::prepared::PipelineResult;
 use crate::domain::pull_cursor::PullCursor;
 use crate::domain::subscription::{Format, State as Standing, Subscription};
@@ -263,7 +264,8 @@ impl Reading {
             let (body, failed) = match prepared.result {
                 PipelineResult::Drop { .. } => continue,
                 PipelineResult::Deliver(outgoing) => {
-                    let body = self.api.write_body(&shown, event, Some(&outgoing));
+                    let parcel = Parcel::of(subscription.id, event.clone(), Some(outgoing));
+                    let body = self.api.write_body(&shown, &parcel);
                     (body_json(&body), None)
                 }
                 PipelineResult::Failed(failure) => {
