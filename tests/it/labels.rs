@@ -61,6 +61,9 @@ async fn labels_narrow_what_both_sides_have_labelled() {
         .await
         .expect(200);
     assert_eq!(samples["data"].as_array().unwrap().len(), 3);
+    let pulled = format!("/v1/subscriptions/{}/events", eu.id);
+    let pulled = api.get(&pulled).await.expect(200);
+    assert_eq!(pulled["data"].as_array().unwrap().len(), 3, "{pulled}");
     for labels in [json!("eu"), json!([1]), json!(vec!["x"; 21]), json!([""])] {
         let body = event("a.b").with("labels", labels.clone()).to_body();
         let refused = api.post_bytes("/v1/events", "application/json", body).await;

@@ -295,5 +295,6 @@ fn wants(subscription: &Subscription, event: &Event, is_erased: bool) -> bool {
     let mut patterns = subscription.event_types.iter();
     let is_type = patterns.any(|pattern| pattern.wants(&event.event_type));
     let candidate = Candidate::new(&event.event_type, &event.attributes, &event.data);
-    is_type && (is_erased || subscription.filters.hold(&candidate))
+    let is_labelled = subscription.labels.take(candidate.labels());
+    is_type && (is_erased || (is_labelled && subscription.filters.hold(&candidate)))
 }
