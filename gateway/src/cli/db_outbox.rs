@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::store::outbox_install::{InstallError, install, uninstall};
 
 #[derive(Debug, clap::Args)]
-pub struct InstallOutboxArgs {
+pub(super) struct InstallOutboxArgs {
     /// The database, as its owner: postgres://user:password@host/database
     url: String,
     /// Take it away instead, with all watches.
