@@ -142,8 +142,7 @@ impl Gateway {
             ready: work,
         };
         let delivery = core.delivery(&log, pipeline, told);
-        let expiring = lives::expire(core.store.clone(), shutdown.soft());
-        shutdown.spawn("expiry", expiring);
+        shutdown.spawn("expiry", lives::expire(core.store.clone(), shutdown.soft()));
 
         core.jobs(&plugins, &claims, node);
         let site = public_url.as_str().trim_end_matches('/');

@@ -174,7 +174,7 @@ async fn the_statements_of_the_outbox_stay_on_its_index() {
         (
             "append",
             include_str!("../../gateway/queries/append.sql"),
-            23,
+            31,
         ),
     ] {
         let plan = plan(&database, statement, parameters).await;

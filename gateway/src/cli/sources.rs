@@ -37,7 +37,7 @@ pub struct SourcesArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Make one: an address for one provider.
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// List them.
     List {
         #[arg(long)]

@@ -183,17 +183,18 @@ impl Bench {
             clock: clock.clone(),
         });
         let disabled = Arc::new(AtomicUsize::new(0));
-        let counted = disabled.clone();
-        let disable: Disable = Arc::new(move |_, _| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            ready(()).boxed()
-        });
+        let count = |calls: &Arc<AtomicUsize>| {
+            let calls = calls.clone();
+            move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+                ready(()).boxed()
+            }
+        };
+        let counted = count(&disabled);
+        let disable: Disable = Arc::new(move |_, _| counted());
         let recovered = Arc::new(AtomicUsize::new(0));
-        let told = recovered.clone();
-        let is_back: Recovered = Arc::new(move |_| {
-            told.fetch_add(1, Ordering::Relaxed);
-            ready(()).boxed()
-        });
+        let told = count(&recovered);
+        let is_back: Recovered = Arc::new(move |_| told());
         let (ready, works) = mpsc::channel(16);
         let (completions, completed) = mpsc::unbounded_channel();
         let board = Board::default();

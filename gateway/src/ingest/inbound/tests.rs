@@ -57,6 +57,7 @@ struct Vector {
     at: i64,
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn vectors() -> Vec<Vector> {
     let slack = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow\
         &channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner\
@@ -405,7 +406,11 @@ fn only_challenges_that_were_asked_for_are_answered() {
     ] {
         assert_eq!(challenge::of_get(source, query), expected, "{query}");
     }
+}
 
+#[test]
+fn consent_is_given_to_the_origins_that_were_named() {
+    let plain = source(r#"{"kind": "github"}"#, "12345678");
     let consent = r#"{"verify": {"kind": "github"},
         "challenges": {"cloudevents": {"origins": ["events.example"], "rate": 60}}}"#;
     let consent = with_rules(consent, None);
