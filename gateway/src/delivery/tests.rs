@@ -157,6 +157,21 @@ struct Bench {
     receiver: Receiver,
 }
 
+/// It may call this machine.
+fn sender(clock: &Clock) -> Sender {
+    Sender::new(SenderParts {
+        guard: Guard::new(TargetRules {
+            allow_private_networks: true,
+            allowed_ports: vec![],
+        }),
+        lookup: Arc::new(SystemLookup::new(true)),
+        roots: rustls::RootCertStore::empty(),
+        limits: crate::config::AttemptLimits::default(),
+        proxy: None,
+        clock: clock.clone(),
+    })
+}
+
 impl Bench {
     /// Subscription 1, 2, … as `adjust` makes them of one that targets the path of the same place.
     async fn start(paths: &[&str], adjust: impl Fn(&mut Subscription)) -> Self {
@@ -171,17 +186,7 @@ impl Bench {
             known.insert(subscription.id, Arc::new(subscription));
         }
         let clock = Clock::new(|| Timestamp::from_ms(1_700_000_000_500));
-        let sender = Sender::new(SenderParts {
-            guard: Guard::new(TargetRules {
-                allow_private_networks: true,
-                allowed_ports: vec![],
-            }),
-            lookup: Arc::new(SystemLookup::new(true)),
-            roots: rustls::RootCertStore::empty(),
-            limits: crate::config::AttemptLimits::default(),
-            proxy: None,
-            clock: clock.clone(),
-        });
+        let sender = sender(&clock);
         let disabled = Arc::new(AtomicUsize::new(0));
         let count = |calls: &Arc<AtomicUsize>| {
             let calls = calls.clone();

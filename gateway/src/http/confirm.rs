@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Asked, Body, Id};
 use super::problem::{Kind, Problem, ProblemBody};
-use super::subscriptions::send_alone;
+use super::subscription_test::send_alone;
 use super::{Api, AppliedView};
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::subscription::State;

@@ -47,6 +47,7 @@ pub mod source_view;
 pub mod sources;
 pub mod subscription_check;
 pub mod subscription_form;
+pub mod subscription_test;
 pub mod subscription_view;
 pub mod subscriptions;
 pub mod tenants;

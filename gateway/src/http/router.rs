@@ -15,7 +15,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Kind, MEDIA_TYPE, Problem};
 use super::{
-    Api, confirm, deliveries, events, explain, keys, operating, samples, subscriptions, tenants,
+    Api, confirm, deliveries, events, explain, keys, operating, samples, subscription_test,
+    subscriptions, tenants,
 };
 use crate::telemetry::metrics::{RequestLabel, RouteLabel};
 
@@ -64,7 +65,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(samples::samples))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
-        .routes(routes!(subscriptions::test))
+        .routes(routes!(subscription_test::test))
         .routes(routes!(subscriptions::rotate))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::one))

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
-use bytes::Bytes;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,19 +22,15 @@ use super::{Api, confirm};
 use crate::domain::access::AccessWish;
 use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
-use crate::domain::event::Attributes;
-use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
 use crate::domain::queueing::{Debounce, Keep, Queueing};
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
 use crate::log::work::ParkReason;
-use crate::log::{Appended, NewEvent};
-use crate::store::subscriptions::Wish;
-use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection};
+use crate::store::subscriptions::{DEFAULT_OVERLAP, Edit, Record, Selection, Wish};
 
-const TEST_TYPE: &str = "hookgate.test";
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 const PAUSABLE: &[State] = &[State::Active, State::Paused];
 const RESUMABLE: &[State] = &[State::Active, State::Paused, State::Disabled];
@@ -221,7 +216,11 @@ pub async fn one(
     Ok(Json(view))
 }
 
-async fn found(api: &Api, id: SubscriptionId, tenant: Option<TenantId>) -> Result<Record, Problem> {
+pub(super) async fn found(
+    api: &Api,
+    id: SubscriptionId,
+    tenant: Option<TenantId>,
+) -> Result<Record, Problem> {
     let record = api.store().subscription(id, tenant).await?;
     record.ok_or_else(|| Problem::not_found("subscription"))
 }
@@ -445,57 +444,4 @@ fn overlap(body: Value) -> Result<Duration, Problem> {
                 Ok(overlap)
             }
         })
-}
-
-/// The event that was sent as a test.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TestView {
-    #[schema(value_type = String)]
-    event: EventId,
-}
-
-/// Send a `hookgate.test` event to this subscription alone.
-#[utoipa::path(post, path = "/v1/subscriptions/{id}/test", tag = "subscriptions",
-    params(("id" = String, Path)), responses((status = 202, body = TestView),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn test(
-    Subscriber(caller): Subscriber,
-    Shared(api): Shared<Api>,
-    Id(id): Id<SubscriptionId>,
-) -> Result<(StatusCode, Json<TestView>), Problem> {
-    let record = found(&api, id, bound(&caller)).await?;
-    if record.state.0 != State::Active {
-        let detail = format!("the subscription is {}; resume it first", record.state.0);
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
-    if record.wish.target.is_none() {
-        let detail = "the subscription has no target; fetch its events instead";
-        return Err(Problem::new(Kind::Conflict, detail));
-    }
-    let event = send_alone(&api, record.tenant.0, (id, TEST_TYPE)).await?;
-    Ok((StatusCode::ACCEPTED, Json(TestView { event })))
-}
-
-/// Stores an event of the gateway's own for one subscription, whatever its types and filters.
-pub(super) async fn send_alone(
-    api: &Api,
-    tenant: TenantId,
-    (to, event_type): (SubscriptionId, &str),
-) -> Result<EventId, Problem> {
-    let event = NewEvent {
-        tenant,
-        event_type: event_type.into(),
-        attributes: Attributes::default(),
-        data: Bytes::from(format!(r#"{{"subscription":"{to}"}}"#)),
-        targets: vec![to],
-        parked: Vec::new(),
-        idempotency: None,
-        outbox: None,
-    };
-    let appended = api.log().append(vec![event]).await;
-    let appended = appended.map_err(crate::ingest::accept::AcceptError::from)?;
-    match appended.first() {
-        Some(Appended::Stored { id, .. }) => Ok(*id),
-        _ => Err(Problem::new(Kind::Busy, "try again")),
-    }
 }
