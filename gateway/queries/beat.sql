@@ -16,7 +16,7 @@ select clock_timestamp() as "now!",
        (select case when is_called then last_value else 0 end from outbox_id_seq) as "newest_outbox_row!",
        due.next as next_due_at,
        (select min(w.due_at) from pending_key w where w.bucket = any($5)) as next_window_at,
-       (select last_value from parked_id_seq) as "newest_row!"
+       (select case when is_called then last_value else 0 end from parked_id_seq) as "newest_row!"
 from (
   select min(p.due_at) as next
   from unnest($5::smallint[]) as b (bucket)

@@ -8,7 +8,7 @@ select s.oldest_tx as "oldest_tx!", s.next_tx as "next_tx!", s.newest as "newest
        p.id as "id?", p.event_id as "event_id?", p.subscription_id as "subscription_id?", p.order_key as "order_key?"
 from (
   select pg_snapshot_xmin(c.snapshot)::text::bigint as oldest_tx, pg_snapshot_xmax(c.snapshot)::text::bigint as next_tx,
-         (select last_value from parked_id_seq) as newest
+         (select case when is_called then last_value else 0 end from parked_id_seq) as newest
   from (select pg_current_snapshot() as snapshot) c
 ) s
 left join lateral (

@@ -20,6 +20,8 @@ use super::work::{After, ParkReason};
 /// Of the time, looking for windows takes at most one part in so many.
 const SHARE_OF_TIME: u32 = 10;
 const MIN_BETWEEN: Duration = Duration::from_millis(10);
+/// One slow answer of the database must not keep windows open for long.
+const MAX_BETWEEN: Duration = Duration::from_millis(250);
 
 /// How far the reading has come.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Turns {
             let (deliveries, next) = windows::close(session, buckets, node).await?;
             round.closed = deliveries;
             self.window_at = next;
-            let pause = (begun.elapsed() * SHARE_OF_TIME).max(MIN_BETWEEN);
+            let pause = (begun.elapsed() * SHARE_OF_TIME).clamp(MIN_BETWEEN, MAX_BETWEEN);
             self.windows_from = Instant::now() + pause;
             if deliveries > 0 {
                 self.reader.want();
