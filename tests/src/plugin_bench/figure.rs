@@ -48,7 +48,8 @@ impl Figures {
 impl Figure {
     fn has_missed(&self) -> bool {
         // What is no number has missed as well.
-        self.at_most.is_some_and(|most| self.value.is_nan() || self.value > most)
+        self.at_most
+            .is_some_and(|most| self.value.is_nan() || self.value > most)
     }
 }
 
