@@ -442,6 +442,7 @@ fn a_database_in_use_is_not_stopped_by_hand() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one report, read from top to bottom")]
 fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
     let folder = folder();
     let healthy = succeeds(

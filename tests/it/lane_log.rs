@@ -444,6 +444,7 @@ fn a_node_that_dies_is_taken_over_and_loses_nothing() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of statements")]
 async fn the_hot_statements_stay_on_their_indexes() {
     let database = fresh_database().await;
     let pool = database.pool().await;

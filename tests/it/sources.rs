@@ -419,6 +419,7 @@ async fn plugins_verify_what_the_gateway_does_not_know() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one journey")]
 async fn sources_belong_to_their_tenant_and_say_what_is_wrong_with_them() {
     let gateway = Gateway::fresh().await;
     let api = gateway.api();
