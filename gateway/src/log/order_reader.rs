@@ -109,7 +109,7 @@ impl OrderReader {
                 continue;
             };
             let bucket = BucketId::of(SubscriptionId::new(subscription));
-            if !orders.touch((bucket, key)) {
+            if !orders.find((bucket, key), id) {
                 // No room: the rest is looked at when there is.
                 self.is_wanted = true;
                 return Ok(());

@@ -59,6 +59,19 @@ struct Known {
     timer: Option<Timestamp>,
     /// Rows up to here are gone, except for some whose transaction may not have ended.
     gone_to: i64,
+    /// The lowest row that was found since the order was read: it may stand before `gone_to`,
+    /// because its transaction ended late.
+    found: Option<i64>,
+}
+
+impl Known {
+    /// Up to where nothing needs to be read again: what is gone, unless something that is here or
+    /// was found stands before it.
+    fn gone_before(&self) -> i64 {
+        let here = self.rows.front().map(|row| row.id);
+        let first = here.into_iter().chain(self.found).min();
+        first.map_or(self.gone_to, |first| self.gone_to.min(first - 1))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +87,14 @@ impl Orders {
     /// Rows of one subscription under way.
     const MAX_UNDER_WAY: usize = 1024;
     const MAX_ORDERS: usize = 50_000;
+
+    /// A row of an order was found. False where there is no room to look.
+    pub(super) fn find(&mut self, order: Order, row: i64) -> bool {
+        if let Some(known) = self.orders.get_mut(&order) {
+            known.found = Some(known.found.map_or(row, |found| found.min(row)));
+        }
+        self.touch(order)
+    }
 
     /// Something about an order is new. False where there is no room to look.
     pub(super) fn touch(&mut self, order: Order) -> bool {
@@ -106,14 +127,14 @@ impl Orders {
         self.unread.extend(waiting);
     }
 
-    /// Orders that are to be read now, each with the id up to which its rows are gone.
+    /// Orders that are to be read now, each with the id up to which its rows are gone as far as is known.
     pub(super) fn take_unread(&mut self, max: usize) -> Vec<(Order, i64)> {
         let mut taken = Vec::new();
         while taken.len() < max
             && let Some(order) = self.unread.pop_first()
         {
-            let gone_to = self.orders.get(&order).map_or(0, |known| known.gone_to);
-            taken.push((order, gone_to));
+            let after = self.orders.get(&order).map_or(0, Known::gone_before);
+            taken.push((order, after));
         }
         taken
     }
@@ -122,6 +143,7 @@ impl Orders {
     pub(super) fn read(&mut self, order: Order, rows: Vec<Row>, now: Timestamp) {
         let known = self.orders.entry(order).or_default();
         known.is_ready = false;
+        known.found = None;
         known.has_more = rows.len() > Self::MAX_ROWS;
         known.rows = rows.into_iter().take(Self::MAX_ROWS).collect();
         self.settle(order, now);
@@ -302,6 +324,8 @@ impl Orders {
             *known = Known {
                 under_way: known.under_way,
                 has_more: true,
+                // What was found is forgotten: the next look is at all of it.
+                found: Some(0),
                 ..Known::default()
             };
             known.under_way.is_some()

@@ -126,7 +126,22 @@ fn what_is_given_up_is_read_again() {
     orders.touch((BUCKET, 1));
     assert!(orders.take_unread(9).is_empty() && orders.take(9).is_empty());
     orders.done(1, SUBSCRIPTION, Fate::Gone, at(0));
-    assert_eq!(orders.take_unread(9), [((BUCKET, 1), 1)]);
+    assert_eq!(orders.take_unread(9), [((BUCKET, 1), -1)]);
+}
+
+#[test]
+fn a_row_whose_transaction_ended_late_is_read_though_later_ones_are_gone() {
+    let mut orders = Orders::default();
+    orders.read((BUCKET, 1), vec![row(2, 1)], at(0));
+    assert_eq!(ids(&orders.take(9)), [2]);
+    orders.find((BUCKET, 1), 1);
+    orders.done(2, SUBSCRIPTION, Fate::Gone, at(0));
+    assert_eq!(orders.take_unread(9), [((BUCKET, 1), 0)]);
+    orders.read((BUCKET, 1), vec![row(1, 1)], at(0));
+    assert_eq!(ids(&orders.take(9)), [1]);
+    orders.done(1, SUBSCRIPTION, Fate::Gone, at(0));
+    orders.find((BUCKET, 1), 3);
+    assert_eq!(orders.take_unread(9), [((BUCKET, 1), 2)]);
 }
 
 /// The table, and when each row was sent and committed.
@@ -216,7 +231,7 @@ proptest! {
                 Act::Commit(which) if !world.drawn.is_empty() => {
                     let (id, key) = world.drawn.swap_remove(which % world.drawn.len());
                     world.table.insert(id, (row(id, key), world.time));
-                    orders.touch((BUCKET, key));
+                    orders.find((BUCKET, key), id);
                 }
                 Act::Read => world.read_all(&mut orders, now),
                 Act::Take => {
