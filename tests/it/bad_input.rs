@@ -163,7 +163,7 @@ async fn what_the_framework_refuses_is_a_problem_too() {
 async fn a_bad_subscription_is_told_all_its_mistakes_at_once() {
     let gateway = Gateway::fresh().await;
     let body = json!({"event_types": ["a*"], "target_url": "ftp://x", "filters": [{}],
-        "plugins": [{"name": "nobody"}], "delivery": {"ordering": "key"}});
+        "plugins": [{"name": "nobody"}], "delivery": {"ordering": "sometimes"}});
     let answer = gateway.api().post("/v1/subscriptions", &body).await;
     let problem = answer.expect(422);
     check(&problem, (422, "invalid-fields"));

@@ -218,7 +218,7 @@ async fn an_outbox_is_taken_away_once_it_is_drained_and_never_from_a_gateway() {
     assert_eq!(outbox(&[&url]).await.code, Some(0));
     run(
         &shop,
-        "create table t (id int primary key); select hookgate.watch('t', 't'); insert into t values (1)",
+        "create table public.t (id int primary key); select hookgate.watch('public.t', 't'); insert into public.t values (1)",
     )
     .await;
     let kept = outbox(&[&url, "--uninstall"]).await;
@@ -230,7 +230,7 @@ async fn an_outbox_is_taken_away_once_it_is_drained_and_never_from_a_gateway() {
     let gone = outbox(&[&url, "--uninstall", "--force"]).await;
     assert_eq!(gone.code, Some(0), "{}", gone.err);
     // The watch is gone with it: the table is as it was.
-    run(&shop, "insert into t values (2)").await;
+    run(&shop, "insert into public.t values (2)").await;
     let schemas = "select count(*) from pg_namespace where nspname = 'hookgate'";
     assert_eq!(count(&shop, schemas).await, 0);
     let nothing = outbox(&[&url, "--uninstall"]).await;

@@ -143,11 +143,11 @@ async fn a_retention_is_kept_and_shown_and_must_be_a_day_or_more() {
     let api = gateway.api();
     let form = json!({"retention": "36h"});
     let view = api.put("/v1/tenants/acme", &form).await.expect(200);
-    assert_eq!(view["retention"], "36h");
+    assert_eq!(view["retention"], "1d12h");
     let listed = api.get("/v1/tenants").await.expect(200);
     let tenants = listed["data"].as_array().unwrap();
     let acme = tenants.iter().find(|tenant| tenant["name"] == "acme");
-    assert_eq!(acme.unwrap()["retention"], "36h");
+    assert_eq!(acme.unwrap()["retention"], "1d12h");
     for wrong in ["1h", "4000d", "soon"] {
         let form = json!({"retention": wrong});
         let refused = api.put("/v1/tenants/acme", &form).await.expect(422);

@@ -29,7 +29,7 @@ pub enum InstallError {
     )]
     Url(String),
     #[error("the database did not do it: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     #[error("this is a gateway's own database, and has its outbox already")]
     Gateway,
     #[error("its outbox has {there} steps, this release knows {known}: use a newer release")]
@@ -38,6 +38,13 @@ pub enum InstallError {
         "{0} events wait in its outbox; let a gateway drain them first, or use --force to lose them"
     )]
     NotDrained(i64),
+}
+
+// Not by `#[from]`: the database's text would be told twice.
+impl From<sqlx::Error> for InstallError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// Installs the outbox, or what is missing of it, in one transaction.

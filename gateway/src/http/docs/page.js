@@ -2,7 +2,7 @@
 // text and never markup; the key stays in its field.
 "use strict";
 
-const METHODS = ["get", "post", "put", "patch", "delete"];
+const METHODS = ["get", "post", "put", "patch", "delete", "options"];
 let api;
 
 function make(name, attributes = {}, ...children) {
