@@ -82,7 +82,8 @@ pub fn said(output: &Output) -> String {
     )
 }
 
-/// A program that runs beside a test and writes into a file; killed when it is dropped.
+/// A program that runs beside a test and writes into a file; ended when it is dropped, killed after
+/// three seconds.
 #[derive(Debug)]
 pub struct Beside {
     child: Child,
@@ -122,5 +123,21 @@ impl Beside {
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+/// Asked to end first: a program that has begun others ends them with itself.
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let Some(pid) = self.pid() else { return };
+        let _ = std::process::Command::new("kill")
+            .arg(pid.to_string())
+            .status();
+        for _ in 0..150 {
+            if !self.runs() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 }
