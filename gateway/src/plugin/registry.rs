@@ -5,7 +5,7 @@
 //! together, and let go when nobody has wanted it for a while. A version that cannot be loaded is a
 //! value with a reason; no other version ever stands in for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -26,6 +26,8 @@ use crate::store::plugins::PluginKey;
 const RETRY_LOAD_AFTER: Duration = Duration::from_secs(10);
 /// Code that nobody wanted for this long is let go.
 const IDLE_AFTER: Duration = Duration::from_secs(600);
+/// Code of so many versions is kept that no subscription uses: for who tries it out next.
+const MAX_UNUSED: usize = 32;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +49,12 @@ struct Slot {
     wanted_at_ms: AtomicI64,
     /// Held while loading, so that the others wait; keeps the last refusal.
     turn: tokio::sync::Mutex<Option<(Timestamp, Unresolved)>>,
+}
+
+impl Slot {
+    fn wanted_at(&self) -> Timestamp {
+        Timestamp::from_ms(self.wanted_at_ms.load(Ordering::Relaxed))
+    }
 }
 
 /// A plugin that can run now. One batch keeps one of these, so no swap falls into it.
@@ -266,6 +274,7 @@ impl Registry {
     /// Loads what subscriptions use and is active, so that the first event finds it ready; lets
     /// idle code go. Called after each change of the configuration and now and then.
     pub async fn tend(&self) {
+        let mut used = HashSet::new();
         for entry in self.catalog().plugins() {
             if self.catalog().users_of(&entry.name).is_empty() {
                 continue;
@@ -273,16 +282,23 @@ impl Registry {
             let canary = entry.canary.map(|(version, _)| version);
             for version in [entry.active, canary].into_iter().flatten() {
                 if let Some(digest) = entry.digest(Some(version)) {
+                    used.insert(digest);
                     // A failure was logged, and is found again by whoever wants the code.
                     let _ = self.load(digest).await;
                 }
             }
         }
         let now = self.inner.clock.now();
-        self.inner.slots.lock().retain(|_, slot| {
-            let wanted_at = Timestamp::from_ms(slot.wanted_at_ms.load(Ordering::Relaxed));
-            now.since(wanted_at) < IDLE_AFTER
-        });
+        let mut slots = self.inner.slots.lock();
+        slots.retain(|_, slot| now.since(slot.wanted_at()) < IDLE_AFTER);
+        let unused = slots.iter().filter(|(digest, _)| !used.contains(*digest));
+        let mut unused: Vec<_> = unused
+            .map(|(digest, slot)| (slot.wanted_at(), *digest))
+            .collect();
+        unused.sort_unstable_by_key(|(wanted_at, _)| std::cmp::Reverse(*wanted_at));
+        for (_, digest) in unused.iter().skip(MAX_UNUSED) {
+            slots.remove(digest);
+        }
     }
 }
 
