@@ -29,8 +29,9 @@ impl EgressProxy {
         let host = url.host_str().filter(|_| url.scheme() == "http" && is_bare);
         let host = host.ok_or_else(rule)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
+        // The signs that mean something in a form, and nothing here.
         let decoded = |part: &str| {
-            let encoded = part.replace('+', "%2B");
+            let encoded = part.replace('+', "%2B").replace('&', "%26");
             let mut pairs = url::form_urlencoded::parse(encoded.as_bytes());
             pairs
                 .next()
@@ -82,6 +83,9 @@ mod tests {
         let expected = format!("Basic {}", STANDARD.encode("a@b:c:d+e"));
         assert_eq!(proxy.authorization(), Some(expected.as_str()));
         assert_eq!(format!("{proxy:?}"), "EgressProxy(::1:3128, …)");
+        let proxy = EgressProxy::parse("http://a&b:c&d=e@proxy").unwrap();
+        let expected = format!("Basic {}", STANDARD.encode("a&b:c&d=e"));
+        assert_eq!(proxy.authorization(), Some(expected.as_str()));
         assert_eq!(EgressProxy::parse("http://proxy").unwrap().port(), 80);
         for wrong in [
             "proxy:3128",

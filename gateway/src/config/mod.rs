@@ -82,26 +82,17 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings, and the same as a listing with sources.
-    ///
     /// # Errors
     /// All mistakes of all layers at once.
-    pub fn load(
-        flags: &Flags,
-        environment: &Environment,
-    ) -> Result<(Self, Effective), ConfigError> {
+    pub fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
         let mut mistakes = Vec::new();
         let values = layers::collect(flags, environment, &mut mistakes);
         let settings = sections::read(&mut reader::Reader::new(&values, &mut mistakes));
         match settings {
-            Some(settings) if mistakes.is_empty() => {
-                let in_force = Effective::new(values);
-                let settings = Self {
-                    in_force: in_force.clone(),
-                    ..settings
-                };
-                Ok((settings, in_force))
-            }
+            Some(settings) if mistakes.is_empty() => Ok(Self {
+                in_force: Effective::new(values),
+                ..settings
+            }),
             _ => Err(ConfigError { mistakes }),
         }
     }

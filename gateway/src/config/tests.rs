@@ -20,16 +20,13 @@ fn flags(arguments: &[&str]) -> Flags {
     Flags::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap()
 }
 
-fn load(
-    arguments: &[&str],
-    variables: &[(&str, &str)],
-) -> Result<(Settings, Effective), ConfigError> {
+fn load(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     Settings::load(&flags(arguments), &environment(variables))
 }
 
 #[test]
 fn without_any_setting_the_defaults_are_in_force() {
-    let (settings, _) = load(&[], &[]).unwrap();
+    let settings = load(&[], &[]).unwrap();
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.server.max_body_bytes, 1024 * 1024);
     assert_eq!(settings.process.data_dir.to_str(), Some("./hookgate-data"));
@@ -67,7 +64,7 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
         ("HOOKGATE_LISTEN", ""),
     ];
 
-    let (settings, effective) = load(
+    let settings = load(
         &[
             "--config",
             file,
@@ -87,7 +84,7 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
     assert_eq!(settings.delivery.targets.allowed_ports, [443, 9443]);
     assert!(settings.delivery.targets.allow_private_networks);
 
-    let printed = effective.to_string();
+    let printed = settings.in_force.to_string();
     for (line, source) in [
         ("data_dir = \"/flag\"", "# --data-dir"),
         ("events = \"3d\"", "# HOOKGATE_RETENTION"),
@@ -174,7 +171,8 @@ fn secrets_print_nowhere() {
         ("HOOKGATE_MASTER_KEY", master),
         ("HOOKGATE_ADMIN_KEY", "hgk_0123456789abcdef"),
     ];
-    let (settings, effective) = load(&["--admin-key", "hgk_fedcba9876543210"], &variables).unwrap();
+    let settings = load(&["--admin-key", "hgk_fedcba9876543210"], &variables).unwrap();
+    let effective = &settings.in_force;
     assert_eq!(
         settings.access.admin_key.as_ref().unwrap().expose(),
         "hgk_fedcba9876543210"

@@ -66,13 +66,16 @@ pub(super) async fn events(
     }
 }
 
-/// What the results of a delivery's events come to.
-pub(super) fn verdict(members: Members, results: impl Iterator<Item = Prepared>) -> (Verdict, Ran) {
+/// What the results of a delivery's events come to. Takes all of `results`.
+pub(super) fn verdict(
+    members: Members,
+    mut results: impl Iterator<Item = Prepared>,
+) -> (Verdict, Ran) {
     let mut ran = members.ran;
     let before = ran.len();
     let mut items = Vec::new();
-    let mut dropped = None;
-    for (event, Prepared { result, ran: these }) in members.events.into_iter().zip(results) {
+    let (mut dropped, mut failed) = (None, None);
+    for (event, Prepared { result, ran: these }) in members.events.into_iter().zip(&mut results) {
         if ran.len() == before {
             ran.extend(these);
         }
@@ -82,13 +85,20 @@ pub(super) fn verdict(members: Members, results: impl Iterator<Item = Prepared>)
                 outgoing: Some(outgoing),
             }),
             PipelineResult::Drop { reason } => dropped = Some(reason),
-            PipelineResult::Failed(failure) => return (Verdict::Failed(failure), ran),
+            PipelineResult::Failed(failure) => {
+                failed = Some(failure);
+                break;
+            }
         }
     }
-    match dropped {
-        Some(reason) if items.is_empty() => (Verdict::Drop { reason }, ran),
-        _ => (Verdict::Deliver(items), ran),
-    }
+    // Those of its other events are not the next delivery's.
+    results.for_each(drop);
+    let verdict = match (failed, dropped) {
+        (Some(failure), _) => Verdict::Failed(failure),
+        (None, Some(reason)) if items.is_empty() => Verdict::Drop { reason },
+        (None, _) => Verdict::Deliver(items),
+    };
+    (verdict, ran)
 }
 
 /// What the delivery's request carries; without plugins its events go as they are.
@@ -110,5 +120,54 @@ pub(super) fn parcel(work: &Work, items: Option<Vec<Item>>) -> Parcel {
         // A window's sequence is its event's; only what was asked to be in order has its own.
         sequence: work.sequence.filter(|_| group.is_none()),
         group: group.map(|group| (group.grouping, group.members.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::domain::plugin::OnError;
+    use crate::domain::prepared::Outgoing;
+
+    #[test]
+    fn a_batch_that_fails_leaves_no_results_to_the_next_delivery() {
+        let event = Arc::new(testing::event(b"1"));
+        let members = |count| Members {
+            events: vec![event.clone(); count],
+            ran: Ran::new(),
+        };
+        let prepared = |result| Prepared {
+            result,
+            ran: Ran::new(),
+        };
+        let outgoing = |data: &'static [u8]| {
+            prepared(PipelineResult::Deliver(Outgoing {
+                content_type: None,
+                data: bytes::Bytes::from_static(data),
+                headers: Vec::new(),
+            }))
+        };
+        let failure = PluginFailure {
+            plugin: "a".parse().unwrap(),
+            kind: "trap",
+            reason: "it broke".to_owned(),
+            on_error: OnError::Retry,
+            retry: None,
+        };
+        let failed = prepared(PipelineResult::Failed(failure));
+        let results = [failed, outgoing(b"batch"), outgoing(b"next")];
+        let mut results = results.into_iter();
+        let (verdict_of_batch, _) = verdict(members(2), results.by_ref().take(2));
+        assert!(matches!(verdict_of_batch, Verdict::Failed(_)));
+        let (verdict_of_next, _) = verdict(members(1), results.by_ref().take(1));
+        let Verdict::Deliver(items) = verdict_of_next else {
+            panic!("it passed")
+        };
+        let data = items[0]
+            .outgoing
+            .as_ref()
+            .map(|outgoing| &outgoing.data[..]);
+        assert_eq!(data, Some(&b"next"[..]));
     }
 }

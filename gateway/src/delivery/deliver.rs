@@ -27,7 +27,7 @@ use crate::domain::parcel;
 use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::plugin::OnError;
 use crate::domain::prepared::{PluginFailure, RetryWhen};
-use crate::domain::queueing::{Blocks, Queueing};
+use crate::domain::queueing::Blocks;
 use crate::domain::random::Random;
 use crate::domain::retry::{Next, RetrySchedule, Tried, next_step};
 use crate::domain::subscription::Subscription;
@@ -128,8 +128,8 @@ impl Courier {
                 }
             }
         }
-        let events = members.iter().flat_map(|(_, found)| found.events.clone());
-        let events = events.collect();
+        let events = members.iter().flat_map(|(_, found)| &found.events);
+        let events = events.cloned().collect();
         let mut results = self
             .transform
             .run(subscription.clone(), events)
@@ -344,10 +344,8 @@ impl Context {
 
 /// Whether it is never given up, because those behind it wait for its success.
 fn is_kept(subscription: &Subscription, work: &Work) -> bool {
-    let Queueing::Ordered(ordering) = &subscription.policy.queueing else {
-        return false;
-    };
-    ordering.blocks == Blocks::UntilSuccess && work.sequence.is_some()
+    let blocks = subscription.policy.queueing.blocks();
+    blocks == Some(Blocks::UntilSuccess) && work.sequence.is_some()
 }
 
 fn after(next: Next) -> After {

@@ -23,7 +23,7 @@ use super::{MayStart, Nodes, Recovered, Subscriptions};
 use crate::domain::attempt::Outcome;
 use crate::domain::health::Health;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::queueing::{Blocks, Queueing};
+use crate::domain::queueing::Blocks;
 use crate::domain::subscription::{State, Subscription};
 use crate::log::work::{Origin, ParkReason, Ticket, Work};
 
@@ -150,6 +150,11 @@ impl Scheduler {
             if work.sequence.is_some() {
                 work.ticket = self.blocking(work.subscription, work.ticket);
             }
+            if self.belongs_elsewhere(&work) {
+                let now = self.parts.courier.context.clock.now();
+                work.ticket.park(ParkReason::Overflow, Some(now));
+                continue;
+            }
             let place = Place {
                 tenant: work.event.tenant,
                 subscription: work.subscription,
@@ -159,15 +164,6 @@ impl Scheduler {
                 since: now,
                 item: Item { work, passed: None },
             };
-            if self.belongs_elsewhere(&waiting.item.work) {
-                let now = self.parts.courier.context.clock.now();
-                waiting
-                    .item
-                    .work
-                    .ticket
-                    .park(ParkReason::Overflow, Some(now));
-                continue;
-            }
             let held_back = self
                 .queue
                 .pace(place.subscription)
@@ -185,14 +181,11 @@ impl Scheduler {
 
     /// How long it may hold up those behind it in its order, where that is limited.
     fn blocking(&self, subscription: SubscriptionId, ticket: Ticket) -> Ticket {
-        let subscription = self.parts.subscriptions.subscription(subscription);
-        let limit = subscription.and_then(|found| match &found.policy.queueing {
-            Queueing::Ordered(ordering) => match ordering.blocks {
-                Blocks::For(time) => Some(time),
-                Blocks::UntilSuccess | Blocks::UntilDead => None,
-            },
-            _ => None,
-        });
+        let found = self.parts.subscriptions.subscription(subscription);
+        let limit = match found.and_then(|found| found.policy.queueing.blocks()) {
+            Some(Blocks::For(time)) => Some(time),
+            Some(Blocks::UntilSuccess | Blocks::UntilDead) | None => None,
+        };
         ticket.blocking_for(limit)
     }
 

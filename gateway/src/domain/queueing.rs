@@ -167,6 +167,27 @@ impl OrderKey {
 }
 
 impl Queueing {
+    /// The plugin that folds the events of a window into one.
+    #[must_use]
+    pub fn fold(&self) -> Option<&PluginName> {
+        match self {
+            Self::Debounced(debounce) => match &debounce.keep {
+                Keep::Fold(plugin) => Some(plugin),
+                Keep::Latest => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// How long a delivery that fails holds up those behind it; none where there is no order.
+    #[must_use]
+    pub fn blocks(&self) -> Option<Blocks> {
+        match self {
+            Self::Ordered(ordering) => Some(ordering.blocks),
+            _ => None,
+        }
+    }
+
     /// Where an event with this key goes, for a subscription in a state that takes events.
     #[must_use]
     pub fn place(&self, subscription: SubscriptionId, state: State, key: Option<&str>) -> Place {

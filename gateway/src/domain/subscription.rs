@@ -18,7 +18,7 @@ use super::ids::{ConfigVersion, SubscriptionId, TenantId};
 use super::labels::Labels;
 use super::pattern::TypePattern;
 use super::plugin::{PluginName, PluginUse};
-use super::queueing::{Keep, Queueing};
+use super::queueing::Queueing;
 use super::retry::RetrySchedule;
 use super::secret::{Scheme, SigningKey};
 use super::target_url::TargetUrl;
@@ -182,13 +182,7 @@ impl Subscription {
     /// The plugin that folds the events of a window into one.
     #[must_use]
     pub fn fold(&self) -> Option<&PluginName> {
-        match &self.policy.queueing {
-            Queueing::Debounced(debounce) => match &debounce.keep {
-                Keep::Fold(plugin) => Some(plugin),
-                Keep::Latest => None,
-            },
-            _ => None,
-        }
+        self.policy.queueing.fold()
     }
 
     /// Whether its deliveries go through plugins before they can be sent.

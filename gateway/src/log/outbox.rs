@@ -149,9 +149,7 @@ impl OutboxAt {
         let _ = tokio::time::timeout(CONNECT_TIMEOUT, connection.close()).await;
         Ok(None)
     }
-}
 
-impl OutboxAt {
     /// Opens an ear; what was notified before is not heard.
     ///
     /// # Errors

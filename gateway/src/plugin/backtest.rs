@@ -174,20 +174,9 @@ pub(super) struct Seen {
 
 impl Seen {
     fn of(pinned: &Pinned, mut passage: Passage, report: CallReport) -> Self {
-        use hookgate_plugin_host::Verdict;
-        let verdict = match &report.result {
-            Ok(Verdict::Pass) => "pass",
-            Ok(Verdict::Drop(_)) => "drop",
-            Ok(Verdict::Replace(_)) => "replace",
-            Ok(Verdict::Deliver(_)) => "deliver",
-            Err(_) => "failed",
-        };
-        passage.apply(&pinned.used, pinned.digest, report.result);
-        let result = passage.finish().result;
-        let is_failed = matches!(result, PipelineResult::Failed { .. });
         Self {
-            verdict: if is_failed { "failed" } else { verdict },
-            result,
+            verdict: pinned.apply(&mut passage, report.result),
+            result: passage.finish().result,
             duration: report.duration,
             cpu: report.cpu,
         }

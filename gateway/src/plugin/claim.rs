@@ -60,7 +60,7 @@ impl ClaimSigner {
     /// The address under which the receiver of `delivery` reads its event in full.
     #[must_use]
     pub fn url(&self, delivery: DeliveryId) -> String {
-        let base = self.public_url.as_str().trim_end_matches('/');
+        let base = self.public_url();
         let token = self.token(delivery);
         format!("{base}/v1/events/{}/data?token={token}", delivery.event)
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookgate_plugin_host::{BatchJob, CallReport, GuestEvent, LoadedPlugin};
+use hookgate_plugin_host::{BatchJob, CallFailure, CallReport, GuestEvent, LoadedPlugin, Verdict};
 
 use super::Plugins;
 use super::claim::ClaimSigner;
@@ -16,7 +16,6 @@ use super::registry::{Registry, Unresolved};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use crate::domain::plugin::{ComponentDigest, PluginUse};
-use crate::domain::prepared::Prepared;
 use crate::domain::tenant::TenantName;
 
 /// Events that share one instance, as they do when they are delivered.
@@ -107,6 +106,27 @@ impl Pinned {
         reports
     }
 
+    /// Takes in what it made of an event, and says in a word what that was: `pass`, `drop`,
+    /// `replace`, `deliver`, or `failed`, also where what it returned cannot be sent.
+    pub(super) fn apply(
+        &self,
+        passage: &mut Passage,
+        result: Result<Verdict, CallFailure>,
+    ) -> &'static str {
+        let verdict = match &result {
+            Ok(Verdict::Pass) => "pass",
+            Ok(Verdict::Drop(_)) => "drop",
+            Ok(Verdict::Replace(_)) => "replace",
+            Ok(Verdict::Deliver(_)) => "deliver",
+            Err(_) => "failed",
+        };
+        passage.apply(&self.used, self.digest, result);
+        match passage.failure() {
+            Some(_) => "failed",
+            None => verdict,
+        }
+    }
+
     /// How many of `guests` go into one batch by their bytes; at least one.
     fn part_end(&self, account: &Account, guests: &[GuestEvent]) -> usize {
         let max_bytes = account.registry.host().limits().max_batch_bytes;
@@ -137,35 +157,6 @@ fn data_urls(account: &Account, ids: &[EventId]) -> hookgate_plugin_host::DataUr
 }
 
 impl Plugins {
-    /// Makes the outcome of a past run again: `steps` in their order, each with the very version
-    /// that ran then.
-    ///
-    /// # Errors
-    /// Where a component is not stored any more, or does not load.
-    pub async fn run_again(
-        &self,
-        (event, tenant): (Arc<Event>, &TenantName),
-        subscription: SubscriptionId,
-        steps: Vec<(PluginUse, ComponentDigest)>,
-        claims: ClaimSigner,
-    ) -> Result<Prepared, Unresolved> {
-        let account = Account {
-            registry: self.registry.clone(),
-            claims,
-            queue: tenant.shared(),
-            subscription,
-        };
-        let mut passage = Passage::new(event, tenant);
-        for (used, digest) in steps {
-            if !passage.is_open() {
-                break;
-            }
-            let pinned = Pinned::load(&self.registry, used, digest).await?;
-            pass(&pinned, &account, &mut [&mut passage]).await;
-        }
-        Ok(passage.finish())
-    }
-
     /// Folds past events with the code that is named by its digest.
     ///
     /// # Errors
@@ -191,6 +182,6 @@ pub(super) async fn pass(pinned: &Pinned, account: &Account, passages: &mut [&mu
     let guests: Vec<GuestEvent> = open.iter().map(|one| one.guest().clone()).collect();
     let reports = pinned.reports(account, (&ids, &guests)).await;
     for (passage, report) in open.iter_mut().zip(reports) {
-        passage.apply(&pinned.used, pinned.digest, report.result);
+        pinned.apply(passage, report.result);
     }
 }

@@ -26,7 +26,7 @@ use crate::store::plugins::PluginKey;
 const RETRY_LOAD_AFTER: Duration = Duration::from_secs(10);
 /// Code that nobody wanted for this long is let go.
 const IDLE_AFTER: Duration = Duration::from_secs(600);
-/// Code of so many versions is kept that no subscription uses: for who tries it out next.
+/// Code of so many versions is kept that nobody uses: for who tries it out next.
 const MAX_UNUSED: usize = 32;
 
 /// Cheap to clone.
@@ -271,12 +271,13 @@ impl Registry {
             })
     }
 
-    /// Loads what subscriptions use and is active, so that the first event finds it ready; lets
+    /// Loads what is used and is active, so that the first event finds it ready; lets
     /// idle code go. Called after each change of the configuration and now and then.
     pub async fn tend(&self) {
+        let names = self.catalog().plugins_in_use();
         let mut used = HashSet::new();
         for entry in self.catalog().plugins() {
-            if self.catalog().users_of(&entry.name).is_empty() {
+            if !names.contains(&entry.name) {
                 continue;
             }
             let canary = entry.canary.map(|(version, _)| version);

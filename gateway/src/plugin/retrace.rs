@@ -81,22 +81,19 @@ impl Plugins {
             let guests = [passage.guest().clone()];
             let mut reports = pinned.reports(&account, (&[id], &guests)).await;
             let report = reports.pop().expect("one report an event");
-            let (verdict, reason) = match &report.result {
-                Ok(Verdict::Pass) => ("pass", None),
-                Ok(Verdict::Drop(reason)) => ("drop", Some(reason.clone())),
-                Ok(Verdict::Replace(_)) => ("replace", None),
-                Ok(Verdict::Deliver(_)) => ("deliver", None),
-                Err(failure) => ("failed", Some(failure.to_string())),
+            let dropped = match &report.result {
+                Ok(Verdict::Drop(reason)) => Some(reason.clone()),
+                _ => None,
             };
-            passage.apply(&pinned.used, digest, report.result);
+            let verdict = pinned.apply(&mut passage, report.result);
             let failed = passage.failure().map(|(_, reason)| reason.to_owned());
             told.push(Step {
-                used: pinned.used.clone(),
+                used: pinned.used,
                 digest,
                 before,
                 after: passage.is_open().then(|| passage.guest().into()),
-                verdict: if failed.is_some() { "failed" } else { verdict },
-                reason: failed.or(reason),
+                verdict,
+                reason: failed.or(dropped),
                 took: report.duration,
                 logs: report.logs,
             });

@@ -3,7 +3,7 @@
 //! Read for every event, so it answers from hash maps under a lock that is held for microseconds
 //! and never over an await. Only the feed writes it, always a whole change at a time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -18,7 +18,7 @@ use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 use crate::domain::queueing::{Place, Queueing};
 use crate::domain::quota::Quota;
-use crate::domain::source::Source;
+use crate::domain::source::{Source, Verifier};
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
 
@@ -270,6 +270,25 @@ impl Catalog {
             .collect();
         users.sort_by_key(|subscription| subscription.id);
         users
+    }
+
+    /// Names of plugins that a subscription or a source calls, whosever they are.
+    #[must_use]
+    pub fn plugins_in_use(&self) -> HashSet<PluginName> {
+        let tables = self.tables.read();
+        let subscriptions = tables.subscriptions.values();
+        let subscriptions =
+            subscriptions.filter(|subscription| subscription.state != State::Deleted);
+        let called = subscriptions.flat_map(|subscription| {
+            let steps = subscription.plugins.iter().map(|used| &used.name);
+            steps.chain(subscription.policy.queueing.fold())
+        });
+        let sources = tables.sources.by_address.values();
+        let receivers = sources.filter_map(|source| match &source.rules.verify {
+            Verifier::Plugin(used) => Some(&used.name),
+            _ => None,
+        });
+        called.chain(receivers).cloned().collect()
     }
 
     pub(super) fn apply(&self, loaded: Loaded) {

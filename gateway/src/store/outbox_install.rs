@@ -24,10 +24,11 @@ pub struct Installed {
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// Whatever it is, it may hold a password, so it is not told.
     #[error(
-        "{0} is no address of a Postgres database, like postgres://user:password@host/database"
+        "what was given is no address of a Postgres database, like postgres://user:password@host/database"
     )]
-    Url(String),
+    Url,
     #[error("the database did not do it: {0}")]
     Database(sqlx::Error),
     #[error("this is a gateway's own database, and has its outbox already")]
@@ -129,10 +130,7 @@ pub async fn uninstall(url: &str, force: bool) -> Result<bool, InstallError> {
 }
 
 async fn connect(url: &str) -> Result<PgConnection, InstallError> {
-    let options = PgConnectOptions::from_str(url).map_err(|_| {
-        // Whatever it is, it may hold a password.
-        InstallError::Url("what was given".to_owned())
-    })?;
+    let options = PgConnectOptions::from_str(url).map_err(|_| InstallError::Url)?;
     let options = options.application_name("hookgate db install-outbox");
     Ok(PgConnection::connect_with(&options).await?)
 }

@@ -27,6 +27,19 @@ pub struct Seen {
     pub latency: Vec<u64>,
 }
 
+impl Seen {
+    fn of([events, accepted, failed, ended]: [i64; 4], latency: Vec<i64>) -> Self {
+        let whole = |count: i64| u64::try_from(count).unwrap_or(0);
+        Self {
+            events: whole(events),
+            accepted: whole(accepted),
+            failed: whole(failed),
+            ended: whole(ended),
+            latency: latency.into_iter().map(whole).collect(),
+        }
+    }
+}
+
 /// A step with what was seen in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -39,10 +52,6 @@ pub struct Step {
 pub struct OldestDue {
     pub tenant: TenantId,
     pub due_at: Timestamp,
-}
-
-fn whole(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }
 
 impl Store {
@@ -130,13 +139,10 @@ impl Store {
         .await?;
         let steps = rows.into_iter().map(|row| Step {
             at: row.at.into(),
-            seen: Seen {
-                events: whole(row.events),
-                accepted: whole(row.accepted),
-                failed: whole(row.failed),
-                ended: whole(row.ended),
-                latency: row.latency.into_iter().map(whole).collect(),
-            },
+            seen: Seen::of(
+                [row.events, row.accepted, row.failed, row.ended],
+                row.latency,
+            ),
         });
         Ok(steps.collect())
     }
@@ -163,14 +169,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let parts = rows.into_iter().map(|row| {
-            let seen = Seen {
-                events: whole(row.events),
-                accepted: whole(row.accepted),
-                failed: whole(row.failed),
-                ended: whole(row.ended),
-                latency: Vec::new(),
-            };
-            (TenantId::new(row.tenant_id), seen)
+            let counts = [row.events, row.accepted, row.failed, row.ended];
+            (TenantId::new(row.tenant_id), Seen::of(counts, Vec::new()))
         });
         Ok(parts.collect())
     }
@@ -191,14 +191,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let parts = rows.into_iter().map(|row| {
-            let seen = Seen {
-                events: whole(row.events),
-                accepted: whole(row.accepted),
-                failed: whole(row.failed),
-                ended: whole(row.ended),
-                latency: Vec::new(),
-            };
-            (NodeId::new(row.node_id), seen)
+            let counts = [row.events, row.accepted, row.failed, row.ended];
+            (NodeId::new(row.node_id), Seen::of(counts, Vec::new()))
         });
         Ok(parts.collect())
     }

@@ -62,14 +62,6 @@ pub struct SourceEdit {
     pub record: SourceRecord,
 }
 
-impl SourceEdit {
-    /// The configuration as it will be.
-    #[must_use]
-    pub fn version(&self) -> ConfigVersion {
-        self.change.version()
-    }
-}
-
 impl Store {
     /// Makes a source with an address that nobody can guess.
     ///
