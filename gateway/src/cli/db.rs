@@ -107,7 +107,7 @@ async fn stop(config: EmbeddedConfig) -> Result<ExitCode, DbError> {
 }
 
 fn url(flags: &Flags, environment: &Environment) -> Result<ExitCode, DbError> {
-    let (settings, _) = Settings::load(flags, environment)?;
+    let settings = Settings::load(flags, environment)?;
     if let Some(url) = &settings.database.url {
         println!("{}", url.expose());
         return Ok(ExitCode::SUCCESS);
@@ -126,7 +126,7 @@ async fn psql(
     program: PathBuf,
     arguments: Vec<String>,
 ) -> Result<ExitCode, DbError> {
-    let (settings, _) = Settings::load(flags, environment)?;
+    let settings = Settings::load(flags, environment)?;
     if let Some(url) = &settings.database.url {
         return run_psql("psql".into(), url.expose(), arguments).await;
     }
@@ -167,7 +167,7 @@ fn embedded_config(
     environment: &Environment,
     program: PathBuf,
 ) -> Result<EmbeddedConfig, DbError> {
-    let (settings, _) = Settings::load(flags, environment)?;
+    let settings = Settings::load(flags, environment)?;
     if settings.database.url.is_some() {
         return Err(DbError::NotEmbedded);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::{Client, ClientArgs, Reply};
 use super::jobs;
 use super::output::{Column, Output, line, printable};
-use super::query::Query;
+use super::query::{Paging, Query};
 
 /// Look at deliveries, retry, cancel and verify them.
 #[derive(Debug, clap::Args)]
@@ -98,11 +98,8 @@ struct ListArgs {
     /// From this moment on: 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    #[arg(long)]
-    limit: Option<u16>,
-    /// Go on where the last list ended.
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 const COLUMNS: &[Column] = &[
@@ -201,11 +198,7 @@ impl ListArgs {
             .with("event", self.event.as_deref())
             .with("state", self.state.as_deref())
             .with("since", self.since.as_deref())
-            .with(
-                "limit",
-                self.limit.map(|limit| limit.to_string()).as_deref(),
-            )
-            .with("after", self.after.as_deref())
+            .page(&self.paging)
             .finish()
     }
 }

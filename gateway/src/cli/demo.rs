@@ -185,5 +185,5 @@ fn settings(folder: &Path, machine: &Machine) -> anyhow::Result<Settings> {
     let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
     let mut flags = Flags::default();
     flags.config_file = Some(file);
-    Ok(Settings::load(&flags, &environment)?.0)
+    Ok(Settings::load(&flags, &environment)?)
 }

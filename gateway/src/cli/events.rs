@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::{Client, ClientArgs};
 use super::jobs;
 use super::output::{Column, Output};
-use super::query::Query;
+use super::query::{Paging, Query};
 
 /// Look at events, erase their data.
 #[derive(Debug, clap::Args)]
@@ -64,11 +64,8 @@ struct ListArgs {
     /// Up to this moment.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    #[arg(long)]
-    limit: Option<u16>,
-    /// Go on where the last list ended.
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 const COLUMNS: &[Column] = &[
@@ -118,11 +115,7 @@ impl ListArgs {
             .with("type", self.event_type.as_deref())
             .with("since", self.since.as_deref())
             .with("until", self.until.as_deref())
-            .with(
-                "limit",
-                self.limit.map(|limit| limit.to_string()).as_deref(),
-            )
-            .with("after", self.after.as_deref())
+            .page(&self.paging)
             .finish()
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{Client, ClientArgs, ClientError, Reply};
 use super::output::{Column, Output, printable};
-use super::query::Query;
+use super::query::{Paging, Query};
 
 /// Waits between two looks: the first short, so that quick jobs feel quick.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -41,11 +41,8 @@ enum Command {
         /// queued, running, done, failed or cancelled.
         #[arg(long)]
         state: Option<String>,
-        #[arg(long)]
-        limit: Option<u16>,
-        /// Go on where the last list ended.
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show one with its result.
     Get { id: String },
@@ -74,14 +71,12 @@ pub async fn run(args: JobsArgs) -> anyhow::Result<ExitCode> {
         Command::List {
             tenant,
             state,
-            limit,
-            after,
+            paging,
         } => {
             let path = Query::of("/v1/jobs")
                 .with("tenant", tenant.as_deref())
                 .with("state", state.as_deref())
-                .with("limit", limit.map(|limit| limit.to_string()).as_deref())
-                .with("after", after.as_deref())
+                .page(&paging)
                 .finish();
             args.output.list(&client.get(&path).await?, COLUMNS)?;
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::client::{Client, ClientArgs};
 use super::output::{Column, Output, line};
-use super::query::Query;
+use super::query::{Paging, Query};
 use crate::domain::key::Role;
 
 /// Create, list and revoke API keys.
@@ -44,11 +44,8 @@ enum Command {
     },
     /// List them, without the keys themselves.
     List {
-        #[arg(long)]
-        limit: Option<u16>,
-        /// Go on where the last list ended.
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Take one back; it stops working within two seconds everywhere.
     Revoke { id: String },
@@ -81,11 +78,8 @@ pub async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
                 line("\nKeep the key: it is not shown again.")?;
             }
         }
-        Command::List { limit, after } => {
-            let path = Query::of("/v1/keys")
-                .with("limit", limit.map(|limit| limit.to_string()).as_deref())
-                .with("after", after.as_deref())
-                .finish();
+        Command::List { paging } => {
+            let path = Query::of("/v1/keys").page(&paging).finish();
             args.output.list(&client.get(&path).await?, COLUMNS)?;
         }
         Command::Revoke { id } => {

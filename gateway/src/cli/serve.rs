@@ -29,7 +29,7 @@ impl ServeArgs {
     /// [`run`].
     #[must_use]
     pub fn worker_threads(&self, environment: &Environment) -> Option<usize> {
-        let (settings, _) = Settings::load(&self.flags, environment).ok()?;
+        let settings = Settings::load(&self.flags, environment).ok()?;
         settings.process.worker_threads.map(Into::into)
     }
 }
@@ -37,10 +37,10 @@ impl ServeArgs {
 /// # Errors
 /// All wrong settings at once, or the part that could not be started.
 pub async fn run(arguments: ServeArgs, machine: &Machine) -> anyhow::Result<ExitCode> {
-    let (settings, effective) = Settings::load(&arguments.flags, &machine.environment)?;
+    let settings = Settings::load(&arguments.flags, &machine.environment)?;
     let mut out = std::io::stdout();
     if arguments.print_config {
-        write!(out, "{effective}")?;
+        write!(out, "{}", settings.in_force)?;
         return Ok(ExitCode::SUCCESS);
     }
     logging::start(&settings.process.log)?;

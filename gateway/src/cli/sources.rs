@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, ClientArgs};
 use super::output::{Column, Output, line};
-use super::query::Query;
+use super::query::{Paging, Query};
 
 /// Create, list, look at, rotate and delete sources.
 #[derive(Debug, clap::Args)]
@@ -42,11 +42,8 @@ enum Command {
     List {
         #[arg(long)]
         tenant: Option<String>,
-        #[arg(long)]
-        limit: Option<u16>,
-        /// Go on where the last list ended.
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show one, and what came in.
     Get { id: String },
@@ -122,15 +119,10 @@ pub async fn run(args: SourcesArgs) -> anyhow::Result<ExitCode> {
                 line(&advice(&reply.value))?;
             }
         }
-        Command::List {
-            tenant,
-            limit,
-            after,
-        } => {
+        Command::List { tenant, paging } => {
             let path = Query::of("/v1/sources")
                 .with("tenant", tenant.as_deref())
-                .with("limit", limit.map(|limit| limit.to_string()).as_deref())
-                .with("after", after.as_deref())
+                .page(&paging)
                 .finish();
             output.list(&client.get(&path).await?, COLUMNS)?;
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::{Client, ClientArgs, Reply};
 use super::jobs;
 use super::output::{Column, Output, Paint, line};
-use super::query::Query;
+use super::query::{Paging, Query};
 
 /// Create, look at, pause, resume, replay and delete subscriptions.
 #[derive(Debug, clap::Args)]
@@ -39,11 +39,8 @@ enum Command {
     List {
         #[arg(long)]
         tenant: Option<String>,
-        #[arg(long)]
-        limit: Option<u16>,
-        /// Go on where the last list ended.
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Make one. Its secret is shown now and never again.
     Create(CreateArgs),
@@ -72,11 +69,8 @@ enum Command {
         /// Deliveries a second.
         #[arg(long, requires = "release", value_name = "NUMBER")]
         rate: Option<u32>,
-        #[arg(long)]
-        limit: Option<u16>,
-        /// Go on where the last list ended.
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -169,15 +163,10 @@ pub async fn run(args: SubscriptionsArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.client)?;
     let output = args.output;
     match args.command {
-        Command::List {
-            tenant,
-            limit,
-            after,
-        } => {
+        Command::List { tenant, paging } => {
             let path = Query::of("/v1/subscriptions")
                 .with("tenant", tenant.as_deref())
-                .with("limit", limit.map(|limit| limit.to_string()).as_deref())
-                .with("after", after.as_deref())
+                .page(&paging)
                 .finish();
             output.list(&client.get(&path).await?, COLUMNS)?;
         }
@@ -222,14 +211,9 @@ pub async fn run(args: SubscriptionsArgs) -> anyhow::Result<ExitCode> {
             let reply = client.post(&path, &json!({"rate": rate})).await?;
             return jobs::end(&client, reply, output, false).await;
         }
-        Command::Missed {
-            id, limit, after, ..
-        } => {
+        Command::Missed { id, paging, .. } => {
             let path = format!("/v1/subscriptions/{id}/missed");
-            let path = Query::of(&path)
-                .with("limit", limit.map(|limit| limit.to_string()).as_deref())
-                .with("after", after.as_deref())
-                .finish();
+            let path = Query::of(path).page(&paging).finish();
             output.list(&client.get(&path).await?, MISSED)?;
         }
     }

@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Incoming;
 use super::flaw::{Flaw, Rule};
 use super::idempotency::{self, IdempotencyKey};
 use super::quota::{Meters, Wanted};
+use super::{Incoming, text};
 use crate::domain::event::Attributes;
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{ConfigVersion, EventId, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
-use crate::domain::pattern::OWN_PREFIX;
 use crate::domain::queueing::{OrderKey, Place};
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
@@ -165,12 +164,10 @@ impl Ingest {
         incoming: Incoming,
         index: usize,
     ) -> Result<NewEvent, AcceptError> {
-        if incoming.event_type.starts_with(OWN_PREFIX) {
-            let rule =
-                format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
-            let flaw = Flaw::body("/type", Rule::Domain(rule));
-            return Err(AcceptError::Flaw { index, flaw });
-        }
+        text::not_own(&incoming.event_type).map_err(|rule| {
+            let flaw = Flaw::body("/type", rule);
+            AcceptError::Flaw { index, flaw }
+        })?;
         let tenant = self.tenant(sender, incoming.tenant.as_ref(), index).await?;
         let place = sender.events_before + index;
         let idempotency = idempotency::of(&incoming, sender.key.as_ref(), place);

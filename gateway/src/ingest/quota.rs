@@ -31,7 +31,9 @@ pub(super) struct Refused {
 
 /// One for each tenant that has a quota and has sent something.
 #[derive(Debug, Default)]
-pub(super) struct Meters(Mutex<HashMap<(TenantId, &'static str), Allowance>>);
+pub(super) struct Meters(Mutex<Allowances>);
+
+type Allowances = HashMap<(TenantId, &'static str), Allowance>;
 
 impl Meters {
     /// Takes all that is wanted, or nothing where one of the tenants has sent too much.
@@ -47,9 +49,7 @@ impl Meters {
             .flat_map(|wanted| wanted.parts(nodes))
             .collect();
         for part in &parts {
-            let full = || Allowance::full(part.per_second, now);
-            let allowance = meters.entry((part.tenant, part.what)).or_insert_with(full);
-            allowance.fill(part.per_second, now);
+            let allowance = part.allowance(&mut meters, now);
             if let Some(retry_after) = allowance.wait(part.per_second) {
                 return Err(Refused {
                     what: part.what,
@@ -65,17 +65,12 @@ impl Meters {
         }
         Ok(())
     }
-}
 
-impl Meters {
     /// Takes what cannot be refused any more: it is owed, and what comes by other ways waits for it.
     pub(super) fn charge(&self, wanted: &[Wanted], nodes: usize, now: Instant) {
         let mut meters = self.0.lock();
         for part in wanted.iter().flat_map(|wanted| wanted.parts(nodes)) {
-            let full = || Allowance::full(part.per_second, now);
-            let allowance = meters.entry((part.tenant, part.what)).or_insert_with(full);
-            allowance.fill(part.per_second, now);
-            allowance.take(part.amount);
+            part.allowance(&mut meters, now).take(part.amount);
         }
     }
 }
@@ -87,6 +82,16 @@ struct Part {
     limit: NonZeroU32,
     per_second: f64,
     amount: f64,
+}
+
+impl Part {
+    /// What is left of it now.
+    fn allowance<'a>(&self, of: &'a mut Allowances, now: Instant) -> &'a mut Allowance {
+        let full = || Allowance::full(self.per_second, now);
+        let allowance = of.entry((self.tenant, self.what)).or_insert_with(full);
+        allowance.fill(self.per_second, now);
+        allowance
+    }
 }
 
 impl Wanted {

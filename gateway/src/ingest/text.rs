@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::flaw::Rule;
 use crate::domain::clock::Timestamp;
+use crate::domain::pattern::OWN_PREFIX;
 
 /// Longest source, subject, schema and extension.
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
@@ -47,6 +48,15 @@ pub(super) fn bounded(text: &str, max_bytes: usize) -> Result<&str, Rule> {
         return Err(Rule::ControlCharacter);
     }
     Ok(text)
+}
+
+/// Nobody sends events that look like the gateway's own.
+pub(super) fn not_own(event_type: &str) -> Result<(), Rule> {
+    if !event_type.starts_with(OWN_PREFIX) {
+        return Ok(());
+    }
+    let rule = format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
+    Err(Rule::Domain(rule))
 }
 
 fn is_noncharacter(c: char) -> bool {

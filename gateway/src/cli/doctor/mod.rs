@@ -60,7 +60,7 @@ pub async fn run(args: DoctorArgs, environment: &Environment) -> ExitCode {
 
 async fn findings(flags: &Flags, environment: &Environment) -> Vec<Finding> {
     let settings = match Settings::load(flags, environment) {
-        Ok((settings, _)) => settings,
+        Ok(settings) => settings,
         Err(error) => {
             let cure = "correct them, then run `hookgate doctor` again";
             let mut findings = vec![

@@ -25,8 +25,7 @@ pub(super) fn toolchains() -> impl Iterator<Item = Finding> {
     let options = Options::from_environment(Path::new("."), |_| {});
     LANGUAGES.into_iter().map(
         move |(language, check)| match readiness(language, &options) {
-            Readiness::Ready(what) => Finding::ok(check, what),
-            Readiness::Fetches(what) => Finding::ok(check, what),
+            Readiness::Ready(what) | Readiness::Fetches(what) => Finding::ok(check, what),
             Readiness::Missing { what, cure } => Finding::warning(check, what, cure),
         },
     )

@@ -1,7 +1,10 @@
 //! A genuine request as an event: its bytes as they came, its type and its id as the rules say.
 
+use std::cell::LazyCell;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use serde_json::Value;
 
 use super::Request;
 use crate::domain::clock::Timestamp;
@@ -10,17 +13,19 @@ use crate::domain::pattern::MAX_TYPE_BYTES;
 use crate::domain::source::Source;
 use crate::ingest::binary::check_json;
 use crate::ingest::cloudevents::{OPAQUE, media_type};
-use crate::ingest::flaw::{Flaw, Rule};
-use crate::ingest::{Identity, Incoming, text};
+use crate::ingest::flaw::Flaw;
+use crate::ingest::{Identity, Incoming, json, text};
 
 /// The event that a request is.
 #[must_use]
 pub fn of_request(source: &Source, request: &Request<'_>) -> Incoming {
     let rules = &source.rules;
     let (type_from, id_from) = (rules.type_from(), rules.id_from());
-    let body = serde_json::from_slice(request.body).ok();
-    let event_type = type_from.event_type(|place| request.find(place, body.as_ref()));
-    let id = id_from.and_then(|place| request.find(&place, body.as_ref()));
+    // Read only where a rule looks into it.
+    let parsed = LazyCell::new(|| serde_json::from_slice::<Value>(request.body).ok());
+    let body = || parsed.as_ref();
+    let event_type = type_from.event_type(|place| request.find(place, body));
+    let id = id_from.and_then(|place| request.find(&place, body));
     let mut attributes = of_source(source, id.as_deref());
     attributes.content_type = content_type(request.header(CONTENT_TYPE.as_str()), request.body);
     incoming(event_type, attributes, request.body.clone())
@@ -49,29 +54,17 @@ pub fn of_plugin(source: &Source, proposed: Proposed) -> Result<Incoming, Flaw> 
             .map(Box::<str>::from)
             .map_err(|rule| Flaw::body(name, rule))
     };
+    let optional = |name: &str, value: Option<String>, max_bytes: usize| {
+        let checked = value.map(|value| bounded(name, &value, max_bytes));
+        checked.transpose()
+    };
     let event_type = bounded("/event-type", &proposed.event_type, MAX_TYPE_BYTES)?;
     let mut attributes = of_source(source, None);
-    let id = proposed.id.as_deref();
-    attributes.producer_id = id
-        .map(|id| bounded("/id", id, text::MAX_ID_BYTES))
-        .transpose()?;
-    let subject = proposed.subject.as_deref();
-    attributes.subject = subject
-        .map(|subject| bounded("/subject", subject, text::MAX_ATTRIBUTE_BYTES))
-        .transpose()?;
-    let key = proposed.key.as_deref();
-    attributes.key = key
-        .map(|key| bounded("/key", key, text::MAX_ID_BYTES))
-        .transpose()?;
+    attributes.producer_id = optional("/id", proposed.id, text::MAX_ID_BYTES)?;
+    attributes.subject = optional("/subject", proposed.subject, text::MAX_ATTRIBUTE_BYTES)?;
+    attributes.key = optional("/key", proposed.key, text::MAX_ID_BYTES)?;
     attributes.time = proposed.at;
-    let is_large = proposed.data.len() > crate::ingest::MAX_DATA_BYTES;
-    if is_large {
-        let rule = Rule::TooLong {
-            actual_bytes: proposed.data.len(),
-            max_bytes: crate::ingest::MAX_DATA_BYTES,
-        };
-        return Err(Flaw::body("/data", rule));
-    }
+    json::bounded_data(proposed.data.len()).map_err(|rule| Flaw::body("/data", rule))?;
     let named = Some(&*proposed.content_type).filter(|text| !text.is_empty());
     attributes.content_type = content_type(named, &proposed.data);
     Ok(incoming(

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::domain::duration::format_duration;
 use crate::domain::source::Place;
@@ -78,13 +79,13 @@ impl<'a> Request<'a> {
             .ok_or_else(|| Refusal::NoHeader(name.into()))
     }
 
-    /// A string or a number at a place.
-    fn find(&self, place: &Place, body: Option<&serde_json::Value>) -> Option<String> {
+    /// A string or a number at a place; `body` reads the body as JSON.
+    fn find<'b>(&self, place: &Place, body: impl FnOnce() -> Option<&'b Value>) -> Option<String> {
         match place {
             Place::Header(name) => self.header(name).map(str::to_owned),
-            Place::Pointer(pointer) => match body?.pointer(pointer)? {
-                serde_json::Value::String(text) => Some(text.clone()),
-                serde_json::Value::Number(number) => Some(number.to_string()),
+            Place::Pointer(pointer) => match body()?.pointer(pointer)? {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
                 _ => None,
             },
         }

@@ -1,3 +1,5 @@
+//! Requests as providers send them, genuine and not, as tables.
+
 use std::sync::Arc;
 
 use base64::Engine as _;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::domain::event::Attributes;
 use crate::domain::ids::TenantId;
-use crate::domain::pattern::{MAX_TYPE_BYTES, OWN_PREFIX};
+use crate::domain::pattern::MAX_TYPE_BYTES;
 use crate::domain::tenant::TenantName;
 use crate::ingest::flaw::{Flaw, Rule};
 use crate::ingest::{json, scan, text};
@@ -21,10 +21,7 @@ pub(super) fn checked(row: OutboxRow) -> Result<(TenantName, NewEvent), String> 
         .parse()
         .map_err(|error| wrong("tenant", Rule::Domain(format!("is not allowed: {error}"))))?;
     text::bounded(&row.event_type, MAX_TYPE_BYTES).map_err(|rule| wrong("type", rule))?;
-    if row.event_type.starts_with(OWN_PREFIX) {
-        let rule = format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
-        return Err(wrong("type", Rule::Domain(rule)));
-    }
+    text::not_own(&row.event_type).map_err(|rule| wrong("type", rule))?;
     let bounded = |member: &str, value: Option<String>, max_bytes| match value {
         Some(value) => match text::bounded(&value, max_bytes) {
             Ok(_) => Ok(Some(value.into_boxed_str())),
