@@ -134,7 +134,7 @@ impl Gateway {
         let notices = lives::notices(&core.store, &log, &shutdown);
         let plugins = core.plugins(&log, notices.clone()).await?;
         let origin = Origin::new(public_url.clone());
-        let claims = ClaimSigner::new(&keys.master, public_url.clone(), settings.retention.events);
+        let claims = ClaimSigner::new(&keys.master, public_url, settings.retention.events);
         let pipeline = plugins.pipeline(claims.clone());
         let told = Told {
             notices,
@@ -145,11 +145,10 @@ impl Gateway {
         shutdown.spawn("expiry", lives::expire(core.store.clone(), shutdown.soft()));
 
         core.jobs(&plugins, &claims, node);
-        let site = public_url.as_str().trim_end_matches('/');
-        let api = core.api(&log, &plugins, claims, (&keys.admin, site));
+        let api = core.api(&log, &plugins, claims.clone(), &keys.admin);
         core.beside(&api)?;
         let router = http::router::router(api, http::plugins::routes());
-        let router = dashboard::beside(router, (&core, node), (&keys.admin, site));
+        let router = dashboard::beside(router, (&core, node), (&keys.admin, claims.public_url()));
         let ending = http::server::Ending::of(&shutdown);
         let serving = http::server::serve(listener, router, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
@@ -273,13 +272,7 @@ impl Core<'_> {
         Ok(plugins)
     }
 
-    fn api(
-        &self,
-        log: &Log,
-        plugins: &Plugins,
-        claims: ClaimSigner,
-        (admin_key, site): (&Secret, &str),
-    ) -> Api {
+    fn api(&self, log: &Log, plugins: &Plugins, claims: ClaimSigner, admin_key: &Secret) -> Api {
         Api::new(ApiParts {
             store: self.store.clone(),
             log: log.clone(),
@@ -291,7 +284,6 @@ impl Core<'_> {
                 max_body_bytes: self.settings.server.max_body_bytes,
                 body_timeout: self.settings.server.body_timeout,
                 targets: self.settings.delivery.targets.clone(),
-                public_url: site.into(),
                 max_timeout: self.settings.delivery.limits.attempt_timeout,
             },
             write_body: adapters::write_body(self.clock.clone(), self.random.clone()),

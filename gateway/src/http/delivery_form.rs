@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::access_form::AuthForm;
 use super::check::Check;
 use super::queueing_form::{BatchForm, BlockedForm, DebounceForm, OrderingForm, QueueingForm};
-use crate::domain::duration::{format_duration, parse_duration};
+use crate::domain::duration::parse_duration;
 use crate::domain::headers;
 use crate::domain::retry::RetrySchedule;
 use crate::domain::secret::Scheme;
@@ -88,20 +88,18 @@ pub struct RateLimitForm {
     exact: bool,
 }
 
-/// Fields of later versions, and the value that says "without".
-fn defaults_of_later() -> [(&'static str, Value); 1] {
-    [("mtls", Value::Null)]
-}
+/// The member of a later version; null says "without".
+const OF_LATER: &str = "mtls";
 
 impl DeliveryForm {
     /// `max_timeout` is the deployment's longest attempt.
     pub(super) fn valid(self, check: &mut Check, max_timeout: Duration) -> DeliveryPolicy {
-        let defaults = defaults_of_later();
         for (name, value) in self.later {
             let pointer = format!("/delivery/{name}");
-            match defaults.iter().find(|(later, _)| *later == name) {
-                Some((_, default)) => check.only(&pointer, Some(value), default),
-                None => check.error(&pointer, "is not known; see /openapi.json for what is"),
+            if name == OF_LATER {
+                check.only(&pointer, Some(value), &Value::Null);
+            } else {
+                check.error(&pointer, "is not known; see /openapi.json for what is");
             }
         }
         let timeout = check.timeout(self.timeout, max_timeout);
@@ -147,10 +145,7 @@ impl Check {
         };
         // A deployment may allow less than the shortest wish: then that is what there is.
         let min = MIN_TIMEOUT.min(max);
-        if !(min..=max).contains(&timeout) {
-            let (min, max) = (format_duration(min), format_duration(max));
-            self.error(pointer, format!("must be from {min} to {max}"));
-        }
+        self.within(pointer, timeout, (min, max));
         timeout
     }
 
@@ -165,12 +160,12 @@ impl Check {
     fn rate_limit(&mut self, value: Option<Value>) -> Option<RateLimit> {
         const MAX: u32 = 100_000;
         let pointer = "/delivery/rate_limit";
-        let value = value.filter(|value| !value.is_null())?;
-        let form: RateLimitForm = self.parsed(pointer, serde_json::from_value(value))?;
-        let per = self.parsed(&format!("{pointer}/per"), parse_duration(&form.per))?;
-        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&per) {
-            self.error(&format!("{pointer}/per"), "must be from 1s to 1h");
-        }
+        let form: Option<RateLimitForm> = self.value(pointer, value);
+        let form = form?;
+        let at_per = format!("{pointer}/per");
+        let per = self.parsed(&at_per, parse_duration(&form.per))?;
+        let bounds = (Duration::from_secs(1), Duration::from_secs(3600));
+        self.within(&at_per, per, bounds);
         let max = NonZeroU32::new(form.max).filter(|max| max.get() <= MAX);
         if max.is_none() {
             self.error(

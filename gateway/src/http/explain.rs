@@ -14,7 +14,7 @@ use super::Api;
 use super::caller::{Reader, bound};
 use super::check::Check;
 use super::input::JsonText;
-use super::problem::{FieldError, Problem, ProblemBody};
+use super::problem::{Problem, ProblemBody};
 use crate::domain::event::Attributes;
 use crate::domain::filter::{Candidate, Filters, Finding};
 use crate::domain::ids::{EventId, SubscriptionId};
@@ -215,8 +215,5 @@ fn within_event(mut flaw: Flaw) -> Problem {
 }
 
 fn field(pointer: &str, detail: impl Into<String>) -> Problem {
-    Problem::fields(vec![FieldError {
-        pointer: format!("#{pointer}"),
-        detail: detail.into(),
-    }])
+    Problem::field(format!("#{pointer}"), detail)
 }

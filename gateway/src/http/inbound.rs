@@ -3,6 +3,8 @@
 //! Whoever is not believed learns no more than that; the reason is kept for the operator. The answer
 //! 2xx comes after the commit, and what a provider sends twice is answered as if it came once.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Request as HttpRequest, State};
 use axum::response::{IntoResponse, Response};
@@ -52,8 +54,8 @@ pub async fn receive(
     Path(address): Path<String>,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let source = find(&api, &address)?;
-    let desk = Desk::new(&api, &source);
+    let desk = Desk::at(&api, &address)?;
+    let source = &desk.source;
     if let Verifier::Plugin(plugin) = &source.rules.verify {
         return inbound_plugin::receive(&desk, plugin, ("/", request)).await;
     }
@@ -63,14 +65,14 @@ pub async fn receive(
         body: &body,
     };
     let now = api.store().clock().now();
-    if let Some(handshake) = challenge::of_hook_secret(&source, &request, now) {
+    if let Some(handshake) = challenge::of_hook_secret(source, &request, now) {
         let asked = handshake.map_err(|refusal| desk.refuse(&refusal))?;
         return desk.answer(asked).await;
     }
-    verify::verify(&source, &request, now).map_err(|refusal| desk.refuse(&refusal))?;
-    match challenge::of_verified(&source, &request) {
+    verify::verify(source, &request, now).map_err(|refusal| desk.refuse(&refusal))?;
+    match challenge::of_verified(source, &request) {
         Some(asked) => desk.answer(asked).await,
-        None => desk.store(vec![draft::of_request(&source, &request)]).await,
+        None => desk.store(vec![draft::of_request(source, &request)]).await,
     }
 }
 
@@ -83,8 +85,8 @@ pub async fn ask(
     Path(address): Path<String>,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let source = find(&api, &address)?;
-    let desk = Desk::new(&api, &source);
+    let desk = Desk::at(&api, &address)?;
+    let source = &desk.source;
     if let Verifier::Plugin(plugin) = &source.rules.verify {
         return inbound_plugin::receive(&desk, plugin, ("/", request)).await;
     }
@@ -92,7 +94,7 @@ pub async fn ask(
         // Some providers look first whether the address is there.
         return Ok(StatusCode::OK.into_response());
     }
-    match challenge::of_get(&source, request.uri().query().unwrap_or_default()) {
+    match challenge::of_get(source, request.uri().query().unwrap_or_default()) {
         Some(asked) => desk.answer(asked).await,
         None => Err(only_post()),
     }
@@ -107,14 +109,13 @@ pub async fn consent(
     Path(address): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let source = find(&api, &address)?;
-    let desk = Desk::new(&api, &source);
+    let desk = Desk::at(&api, &address)?;
     let body = Bytes::new();
     let request = Request {
         headers: &headers,
         body: &body,
     };
-    match challenge::of_options(&source, &request) {
+    match challenge::of_options(&desk.source, &request) {
         Some(asked) => desk.answer(asked).await,
         None => Err(only_post()),
     }
@@ -126,17 +127,11 @@ async fn below(
     Path((address, rest)): Path<(String, String)>,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let source = find(&api, &address)?;
-    let Verifier::Plugin(plugin) = &source.rules.verify else {
+    let desk = Desk::at(&api, &address)?;
+    let Verifier::Plugin(plugin) = &desk.source.rules.verify else {
         return Err(Problem::not_found(NAME));
     };
-    let desk = Desk::new(&api, &source);
     inbound_plugin::receive(&desk, plugin, (&format!("/{rest}"), request)).await
-}
-
-fn find(api: &Api, address: &str) -> Result<std::sync::Arc<Source>, Problem> {
-    let source = api.store().catalog().source_at(address);
-    source.ok_or_else(|| Problem::new(Kind::NotFound, "there is no source at this address"))
 }
 
 fn only_post() -> Problem {
@@ -146,12 +141,15 @@ fn only_post() -> Problem {
 /// One source's counter: takes requests in and keeps count.
 pub(super) struct Desk<'a> {
     pub(super) api: &'a Api,
-    pub(super) source: &'a Source,
+    pub(super) source: Arc<Source>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(api: &'a Api, source: &'a Source) -> Self {
-        Self { api, source }
+    fn at(api: &'a Api, address: &str) -> Result<Self, Problem> {
+        let nobody = || Problem::new(Kind::NotFound, "there is no source at this address");
+        let source = api.store().catalog().source_at(address);
+        let source = source.ok_or_else(nobody)?;
+        Ok(Self { api, source })
     }
 
     /// The request's head and body, within the bound of an event.
@@ -175,15 +173,7 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn note_refusal(&self, kind: &'static str, reason: String) {
-        let label = SourceLabel {
-            outcome: "refused",
-            reason: kind,
-        };
-        self.api
-            .metrics()
-            .source_requests
-            .get_or_create(&label)
-            .inc();
+        self.count("refused", kind);
         let now = self.api.store().clock().now();
         let records = self.api.source_records();
         if records.refuse(self.source.id, (kind, reason.clone()), now) {
@@ -196,22 +186,20 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn note(&self, seen: Seen) {
-        let label = SourceLabel {
-            outcome: seen.as_str(),
-            reason: "",
-        };
-        self.api
-            .metrics()
-            .source_requests
-            .get_or_create(&label)
-            .inc();
+        self.count(seen.as_str(), "");
         let now = self.api.store().clock().now();
         self.api.source_records().count(self.source.id, seen, now);
     }
 
+    fn count(&self, outcome: &'static str, reason: &'static str) {
+        let requests = &self.api.metrics().source_requests;
+        let label = SourceLabel { outcome, reason };
+        requests.get_or_create(&label).inc();
+    }
+
     /// Stores what a genuine request is; 2xx once it is on disk.
     pub(super) async fn store(&self, events: Vec<Incoming>) -> Result<Response, Problem> {
-        let source = self.source;
+        let source = &self.source;
         let sender = Sender {
             caller: Caller {
                 key: None,

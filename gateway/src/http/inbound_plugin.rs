@@ -48,7 +48,7 @@ pub(super) async fn receive(
         Reception::Accepted(drafts) => {
             let events = drafts
                 .into_iter()
-                .map(|draft| draft::of_plugin(desk.source, proposed(draft)));
+                .map(|draft| draft::of_plugin(&desk.source, proposed(draft)));
             let events = events.collect::<Result<Vec<_>, _>>().map_err(|flaw| {
                 let reason = format!("the plugin's event: {flaw}");
                 desk.note_refusal("plugin", reason);

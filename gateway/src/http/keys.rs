@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::caller::Admin;
 use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, Paging};
-use super::problem::{FieldError, Problem, ProblemBody};
+use super::problem::{Problem, ProblemBody};
 use super::{Api, AppliedView};
 use crate::domain::ids::KeyId;
 use crate::domain::key::Role;
@@ -102,10 +102,7 @@ pub async fn create(
 }
 
 fn one_field(pointer: &str, rule: &dyn std::fmt::Display) -> Problem {
-    Problem::fields(vec![FieldError {
-        pointer: pointer.to_owned(),
-        detail: rule.to_string(),
-    }])
+    Problem::field(pointer, rule.to_string())
 }
 
 /// Keys that are not revoked.

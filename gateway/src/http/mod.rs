@@ -108,8 +108,6 @@ pub struct ApiRules {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub targets: TargetRules,
-    /// How browsers reach this gateway; without a slash at its end.
-    pub public_url: Box<str>,
     /// The longest attempt, whatever a subscription asks for.
     pub max_timeout: Duration,
 }
@@ -171,7 +169,7 @@ impl Api {
 
     /// What a provider is given to send to.
     fn source_url(&self, address: &str) -> String {
-        format!("{}/in/{address}", self.claims().public_url())
+        format!("{}/in/{address}", self.public_url())
     }
 
     /// Cancelled when the gateway begins to stop.
@@ -222,7 +220,7 @@ impl Api {
     }
 
     fn public_url(&self) -> &str {
-        &self.0.parts.rules.public_url
+        self.claims().public_url()
     }
 
     fn max_body_bytes(&self) -> usize {

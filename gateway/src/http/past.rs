@@ -1,7 +1,7 @@
 //! A past delivery with all that is needed to make it again: its events, and the plugins and the
 //! delivery policy that it had then.
 //!
-//! Reads and prepares; nothing is sent, and nothing is compared: `verify` and `retrace` do that.
+//! Reads, prepares and runs again; nothing is sent, and nothing is compared: `verify` and `retrace` do that.
 
 use std::sync::Arc;
 
@@ -15,8 +15,10 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::key::Caller;
 use crate::domain::parcel::{Item, Parcel};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
+use crate::domain::prepared::PipelineResult;
 use crate::domain::queueing::Grouping;
 use crate::domain::subscription::Subscription;
+use crate::plugin::retrace::Step;
 use crate::store::history::{PastAttempt, PastWish};
 
 /// Plugins in their order, each with its config and the version that ran.
@@ -88,10 +90,7 @@ impl Past {
     }
 
     /// What ran then, as it was configured then.
-    fn steps(
-        &self,
-        ran: &[(PluginName, ComponentDigest)],
-    ) -> Result<Vec<(PluginUse, ComponentDigest)>, Problem> {
+    fn steps(&self, ran: &[(PluginName, ComponentDigest)]) -> Result<Steps, Problem> {
         let mut configured = self.wish.plugins.iter();
         let steps = ran.iter().map(|(name, digest)| {
             let used = configured.find(|used| used.name == *name)?;
@@ -100,6 +99,32 @@ impl Past {
         steps.collect::<Option<_>>().ok_or_else(|| {
             conflict("the plugins that ran are not those of the configuration that is kept")
         })
+    }
+
+    /// The way of one of these events through those plugins; and what goes out of it, or how it
+    /// ended.
+    pub(super) async fn retrace(
+        &self,
+        api: &Api,
+        event: Arc<Event>,
+        steps: Steps,
+    ) -> Result<(Vec<Step>, Result<Item, PipelineResult>), Problem> {
+        let has_plugins = !steps.is_empty();
+        let whose = (event.clone(), &self.subscription.tenant_name);
+        let claims = api.claims().clone();
+        let (way, prepared) = api
+            .plugins()
+            .retrace(whose, self.id.subscription, steps, claims)
+            .await
+            .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
+        let made = match prepared.result {
+            PipelineResult::Deliver(outgoing) => Ok(Item {
+                event,
+                outgoing: has_plugins.then_some(outgoing),
+            }),
+            ended => Err(ended),
+        };
+        Ok((way, made))
     }
 
     /// The body as the delivery policy of then makes it of these.

@@ -22,7 +22,7 @@ use super::Api;
 use super::caller::PluginOwner as PluginCaller;
 use super::input::{Id, read_body};
 use super::plugin_run_view::DryRunView;
-use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, LaneId};
@@ -116,16 +116,9 @@ fn root() -> String {
     "/".to_owned()
 }
 
-fn field(pointer: &str, detail: &str) -> Problem {
-    Problem::fields(vec![FieldError {
-        pointer: pointer.to_owned(),
-        detail: detail.to_owned(),
-    }])
-}
-
 impl RunForm {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        serde_json::from_slice(body).map_err(|error| field("#", &error.to_string()))
+        serde_json::from_slice(body).map_err(|error| Problem::field("#", error.to_string()))
     }
 
     fn input(self, api: &Api, caller: &Caller) -> Result<DryRunInput, Problem> {
@@ -146,7 +139,7 @@ impl RunForm {
             (None, None, None, Some(request)) => Shown::Request(request.read(reader.now)?),
             _ => {
                 let detail = "send an `event`, a pair `earlier` and `later`, or a `request`";
-                return Err(field("#", detail));
+                return Err(Problem::field("#", detail));
             }
         };
         Ok(reader.input(shown, self.config))
@@ -158,7 +151,7 @@ impl RequestForm {
         let received_at = match self.received_at.as_deref() {
             None => now,
             Some(text) => Timestamp::parse_rfc3339(text)
-                .map_err(|error| field("#/request/received_at", &error.to_string()))?,
+                .map_err(|error| Problem::field("#/request/received_at", error.to_string()))?,
         };
         let body = match (self.body, self.body_text, self.body_base64) {
             (None, None, None) => Bytes::new(),
@@ -166,11 +159,11 @@ impl RequestForm {
             (None, Some(text), None) => text.into(),
             (None, None, Some(base64)) => STANDARD
                 .decode(base64)
-                .map_err(|error| field("#/request/body_base64", &error.to_string()))?
+                .map_err(|error| Problem::field("#/request/body_base64", error.to_string()))?
                 .into(),
             _ => {
                 let detail = "send one of `body`, `body_text` and `body_base64`";
-                return Err(field("#/request", detail));
+                return Err(Problem::field("#/request", detail));
             }
         };
         Ok(GuestRequest {
@@ -197,7 +190,10 @@ impl HeadersForm {
                 .into_iter()
                 .map(|(name, value)| match value {
                     serde_json::Value::String(value) => Ok((name, value)),
-                    _ => Err(field("#/request/headers", "every value must be a text")),
+                    _ => Err(Problem::field(
+                        "#/request/headers",
+                        "every value must be a text",
+                    )),
                 })
                 .collect::<Result<_, _>>()?,
         };

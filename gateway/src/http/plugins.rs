@@ -17,7 +17,7 @@ use super::input::{Asked, Id, JsonBody, read_body};
 use super::page::Page;
 use super::plugin_seen_view::LogPage;
 use super::plugin_view::{ActivatedView, PluginView, UploadView};
-use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::ids::TenantId;
 use crate::domain::key::Caller;
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
@@ -233,20 +233,18 @@ impl ActivateForm {
             (None, None, Some(true)) if self.share.is_none() => return Ok(Switch::Back),
             (Some(number), None, None | Some(false)) => VersionChoice::Number(number),
             (None, Some(hex), None | Some(false)) => {
-                let digest = digest(hex);
-                VersionChoice::Digest(
-                    digest.ok_or_else(|| field("#/digest", "must be 64 hexadecimal digits"))?,
-                )
+                let refused = || Problem::field("#/digest", "must be 64 hexadecimal digits");
+                VersionChoice::Digest(digest(hex).ok_or_else(refused)?)
             }
             _ => {
                 let detail = "name a version or a digest, or say \"rollback\": true alone";
-                return Err(field("#", detail));
+                return Err(Problem::field("#", detail));
             }
         };
         match self.share.map(Share::of).transpose() {
             Ok(None | Some(Share::ALL)) => Ok(Switch::To(choice)),
             Ok(Some(share)) => Ok(Switch::Canary(choice, share)),
-            Err(error) => Err(field("#/share", &error.to_string())),
+            Err(error) => Err(Problem::field("#/share", error.to_string())),
         }
     }
 }
@@ -254,13 +252,6 @@ impl ActivateForm {
 fn digest(hex: &str) -> Option<ComponentDigest> {
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes());
     Some(ComponentDigest(bytes.ok()?.try_into().ok()?))
-}
-
-fn field(pointer: &str, detail: &str) -> Problem {
-    Problem::fields(vec![FieldError {
-        pointer: pointer.to_owned(),
-        detail: detail.to_owned(),
-    }])
 }
 
 /// Switch to a version, give it a share of the events, or roll back; on every node.
@@ -276,7 +267,7 @@ pub async fn activate(
     JsonBody(body): JsonBody,
 ) -> Result<Json<ActivatedView>, Problem> {
     let form: ActivateForm =
-        serde_json::from_value(body).map_err(|error| field("#", &error.to_string()))?;
+        serde_json::from_value(body).map_err(|error| Problem::field("#", error.to_string()))?;
     let tenant = owner(&api, &caller, whose.tenant.as_ref()).await?;
     let key = PluginKey { tenant, name };
     let (activated, applied) = api.plugins().activate(&key, form.switch()?).await?;

@@ -89,7 +89,7 @@ pub async fn make_link(
         None | Some("subscriber") => Role::Subscriber,
         Some("viewer") => Role::Viewer,
         Some(_) => {
-            fields.push("#/role", "must be subscriber or viewer".to_owned());
+            fields.push("#/role", "must be subscriber or viewer");
             Role::Viewer
         }
     };

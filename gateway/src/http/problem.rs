@@ -146,6 +146,15 @@ impl Problem {
         }
     }
 
+    /// Of one place alone.
+    #[must_use]
+    pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }])
+    }
+
     #[must_use]
     pub fn method_not_allowed(allowed: Option<HeaderValue>) -> Self {
         Self {

@@ -124,7 +124,7 @@ pub async fn pull(
         return Err(Problem::new(Kind::InvalidRequest, detail));
     }
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(MAX_WAIT);
-    let mut reading = Reading {
+    let reading = Reading {
         gap: gap(&api, &cursor).await?,
         api,
         cursor,
@@ -161,7 +161,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn wait_for_some(&mut self, wait: Duration) -> Result<Pulled, Problem> {
+    async fn wait_for_some(mut self, wait: Duration) -> Result<Pulled, Problem> {
         let until = Instant::now() + wait;
         let mut arrivals = (!wait.is_zero()).then(|| self.api.arrivals().watch());
         loop {
@@ -169,31 +169,25 @@ impl Reading {
             let left = until.saturating_duration_since(Instant::now());
             let has_news = !self.data.is_empty() || more || self.erased > 0 || self.gap.is_some();
             let Some(arrivals) = arrivals.as_mut().filter(|_| !has_news && !left.is_zero()) else {
-                return Ok(Pulled {
-                    data: std::mem::take(&mut self.data),
-                    next: self.cursor.to_string(),
-                    more,
-                    erased: self.erased,
-                    gap: self.gap.take(),
-                });
+                return Ok(self.answer(more));
             };
             let stopping = self.api.stopping();
             tokio::select! {
                 _ = timeout(left, arrivals.changed()) => {}
                 // A gateway that stops sends its readers elsewhere.
-                () = stopping.cancelled() => return self.answer_now(),
+                () = stopping.cancelled() => return Ok(self.answer(false)),
             }
         }
     }
 
-    fn answer_now(&self) -> Result<Pulled, Problem> {
-        Ok(Pulled {
-            data: Vec::new(),
+    fn answer(self, more: bool) -> Pulled {
+        Pulled {
+            data: self.data,
             next: self.cursor.to_string(),
-            more: false,
-            erased: 0,
-            gap: None,
-        })
+            more,
+            erased: self.erased,
+            gap: self.gap,
+        }
     }
 
     /// Reads until the answer is full or nothing is left; says whether something is.

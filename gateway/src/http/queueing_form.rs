@@ -162,9 +162,8 @@ impl QueueingForm {
 impl Check {
     fn blocks(&mut self, value: Option<Value>) -> Blocks {
         let pointer = "/delivery/on_blocked";
-        let Some(form) = value.and_then(|value| {
-            self.parsed::<BlockedForm, _>(pointer, serde_json::from_value(value))
-        }) else {
+        let form: Option<BlockedForm> = self.value(pointer, value);
+        let Some(form) = form else {
             return Blocks::UntilDead;
         };
         match form.until.as_str() {
@@ -180,8 +179,8 @@ impl Check {
 
     fn debounce(&mut self, value: Option<Value>) -> Option<Debounce> {
         let pointer = "/delivery/debounce";
-        let value = value.filter(|value| !value.is_null())?;
-        let form: DebounceForm = self.parsed(pointer, serde_json::from_value(value))?;
+        let form: Option<DebounceForm> = self.value(pointer, value);
+        let form = form?;
         let shortest = Duration::from_millis(100);
         let bounds = (shortest, Duration::from_secs(3600));
         let quiet = self.span(&format!("{pointer}/quiet"), &form.quiet, bounds);
@@ -203,8 +202,8 @@ impl Check {
 
     fn batch(&mut self, value: Option<Value>) -> Option<Batch> {
         let pointer = "/delivery/batch";
-        let value = value.filter(|value| !value.is_null())?;
-        let form: BatchForm = self.parsed(pointer, serde_json::from_value(value))?;
+        let form: Option<BatchForm> = self.value(pointer, value);
+        let form = form?;
         if !(1..=1_000).contains(&form.max_events) {
             let pointer = format!("{pointer}/max_events");
             self.error(&pointer, "must be from 1 to 1,000");
@@ -221,15 +220,24 @@ impl Check {
         })
     }
 
-    fn span(&mut self, pointer: &str, text: &str, (min, max): (Duration, Duration)) -> Duration {
+    fn span(&mut self, pointer: &str, text: &str, bounds: (Duration, Duration)) -> Duration {
         let Some(span) = self.parsed(pointer, parse_duration(text)) else {
-            return max;
+            return bounds.1;
         };
+        self.within(pointer, span, bounds);
+        span
+    }
+
+    pub(super) fn within(
+        &mut self,
+        pointer: &str,
+        span: Duration,
+        (min, max): (Duration, Duration),
+    ) {
         if !(min..=max).contains(&span) {
             let (min, max) = (format_duration(min), format_duration(max));
             self.error(pointer, format!("must be from {min} to {max}"));
         }
-        span
     }
 }
 

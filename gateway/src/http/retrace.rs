@@ -19,10 +19,7 @@ use super::input::{Asked, Id};
 use super::past::{Past, conflict};
 use super::plugin_run_view::shown;
 use super::problem::{Problem, ProblemBody};
-
 use crate::domain::ids::DeliveryId;
-use crate::domain::parcel::Item;
-use crate::domain::prepared::PipelineResult;
 use crate::plugin::retrace::{Shown, Step};
 use crate::store::history::PastAttempt;
 
@@ -128,21 +125,9 @@ pub async fn retrace(
     // Of a batch: the way of the one whose delivery this is; the body is everybody's.
     let event = events.into_iter().next_back();
     let event = event.ok_or_else(|| conflict("there is nothing to make it of"))?;
-    let has_plugins = !steps.is_empty();
-    let whose = (event.clone(), &past.subscription.tenant_name);
-    let claims = api.claims().clone();
-    let (steps, prepared) = api
-        .plugins()
-        .retrace(whose, id.subscription, steps, claims)
-        .await
-        .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
-    let body = match prepared.result {
-        PipelineResult::Deliver(outgoing) if is_alone => {
-            let outgoing = has_plugins.then_some(outgoing);
-            Some(past.body(&api, vec![Item { event, outgoing }]))
-        }
-        _ => None,
-    };
+    let (steps, made) = past.retrace(&api, event, steps).await?;
+    let made = made.ok().filter(|_| is_alone);
+    let body = made.map(|item| past.body(&api, vec![item]));
     let now: Option<[u8; 32]> = body.as_ref().map(|body| Sha256::digest(body).into());
     Ok(Json(RetraceView {
         delivery: id,

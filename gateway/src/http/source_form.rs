@@ -79,11 +79,7 @@ impl SourceForm {
         }
         let challenges: Challenges = check.value("/challenges", form.challenges);
         check_challenges(&mut check, &challenges);
-        let token: Option<String> = check.value("/verify_token", form.verify_token);
-        let verify_token = token.and_then(|text| {
-            let parsed = SourceSecret::parse(&text);
-            check.parsed("/verify_token", parsed)
-        });
+        let verify_token = secret_at(&mut check, "/verify_token", form.verify_token);
         let verify = match verify {
             Some(verify) if check.errors.is_empty() => verify,
             _ => return Err(Problem::fields(check.errors)),
@@ -116,11 +112,7 @@ fn verifier(check: &mut Check, given: Option<Value>) -> (Option<Verifier>, Optio
         check.error("/verify", format!("must be a JSON object; {KINDS}"));
         return (None, None);
     };
-    let secret: Option<String> = check.value("/verify/secret", members.remove("secret"));
-    let secret = secret.and_then(|text| {
-        let parsed = SourceSecret::parse(&text);
-        check.parsed("/verify/secret", parsed)
-    });
+    let secret = secret_at(check, "/verify/secret", members.remove("secret"));
     if !members.contains_key("kind") {
         check.error("/verify/kind", format!("is missing; {KINDS}"));
         return (None, None);
@@ -138,6 +130,11 @@ fn verifier(check: &mut Check, given: Option<Value>) -> (Option<Verifier>, Optio
         check.error("/verify/secret", refusal);
     }
     (verifier, secret)
+}
+
+fn secret_at(check: &mut Check, pointer: &str, given: Option<Value>) -> Option<SourceSecret> {
+    let text: Option<String> = check.value(pointer, given);
+    check.parsed(pointer, SourceSecret::parse(&text?))
 }
 
 fn check_challenges(check: &mut Check, challenges: &Challenges) {

@@ -3,8 +3,6 @@
 //! A secret goes in and is never shown again; one that is made here is shown once. An answer to a
 //! change means that every live node applies it.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
@@ -16,24 +14,22 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
 use super::caller::{Reader, Subscriber, bound, scope};
+use super::fields::read_form;
 use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, limit, parameter};
-use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::problem::{Kind, Problem, ProblemBody};
 use super::source_form::{SourceForm, ValidSource};
 use super::source_records::SourceSeen;
 use super::source_view::{ChangedSourceView, SourceView};
-use super::subscriptions::owner;
-use super::{Api, AppliedView};
-use crate::domain::duration::parse_duration;
-use crate::domain::ids::{SourceId, TenantId};
+use super::subscriptions::{missing_plugin, overlap_of, owner};
+use crate::domain::ids::{ConfigVersion, SourceId, TenantId};
 use crate::domain::key::Caller;
 use crate::domain::source::{KeyEncoding, SourceSecret, Verifier};
 use crate::ingest::inbound::verify::check_secret;
 use crate::store::sources::{NameTaken, SourceEdit, SourceSelection};
-use crate::store::subscriptions::DEFAULT_OVERLAP;
 
-const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 const NAME: &str = "source";
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -68,33 +64,19 @@ pub async fn create(
     given.secret = given.secret.or_else(|| made.clone());
     let created = api.store().create_source(tenant, &wish, &given).await?;
     let (id, version) = created.map_err(|NameTaken| name_taken(&wish.name))?;
-    let applied = api.applied(version).await;
-    let record = api.store().source(id, None).await?;
-    let record = record.ok_or_else(|| Problem::not_found(NAME))?;
-    let view = ChangedSourceView {
-        source: SourceView::new(&api, record),
-        secret: made.map(|secret| secret.text().to_owned()),
-        applied,
-    };
-    Ok((StatusCode::CREATED, Json(view)))
+    let shown = made.map(|secret| secret.text().to_owned());
+    let view = changed(&api, (id, version), shown).await?;
+    Ok((StatusCode::CREATED, view))
 }
 
 fn check_plugin(api: &Api, tenant: TenantId, verify: &Verifier) -> Result<(), Problem> {
     let Verifier::Plugin(used) = verify else {
         return Ok(());
     };
-    let (member, detail) = match api.store().catalog().plugin(tenant, &used.name) {
-        None => (
-            "name",
-            format!("no plugin is called {}; upload it first", used.name),
-        ),
-        Some(plugin) if plugin.digest(used.version).is_none() => (
-            "version",
-            format!("the plugin {} has no such version", used.name),
-        ),
-        Some(_) => return Ok(()),
-    };
-    Err(field(&format!("#/verify/{member}"), detail))
+    match missing_plugin(api, tenant, used) {
+        Some((member, detail)) => Err(Problem::field(format!("#/verify/{member}"), detail)),
+        None => Ok(()),
+    }
 }
 
 /// A secret for a provider that takes ours.
@@ -120,13 +102,6 @@ fn name_taken(name: &str) -> Problem {
             "the tenant has a source called {name} already; change that, or choose another name"
         ),
     )
-}
-
-fn field(pointer: &str, detail: impl Into<String>) -> Problem {
-    Problem::fields(vec![FieldError {
-        pointer: pointer.to_owned(),
-        detail: detail.into(),
-    }])
 }
 
 /// Which sources.
@@ -207,7 +182,7 @@ pub async fn replace(
     let edit = edit(&api, &caller, id).await?;
     let (owner, owner_name) = edit.record.tenant.clone();
     if tenant.is_some_and(|named| named != owner_name) {
-        return Err(field(
+        return Err(Problem::field(
             "#/tenant",
             format!("a source stays with its tenant, {owner_name}"),
         ));
@@ -216,19 +191,19 @@ pub async fn replace(
     let is_same_kind = edit.record.wish.rules.verify.kind() == wish.rules.verify.kind();
     if !is_same_kind && given.secret.is_none() && edit.record.has_secret {
         let detail = "is missing: the secret of another kind cannot stay";
-        return Err(field("#/verify/secret", detail));
+        return Err(Problem::field("#/verify/secret", detail));
     }
     let saved = api.store().save_source(edit, &wish, &given).await?;
     let version = saved.map_err(|NameTaken| name_taken(&wish.name))?;
-    changed(&api, id, api.applied(version).await, None).await
+    changed(&api, (id, version), None).await
 }
 
 async fn changed(
     api: &Api,
-    id: SourceId,
-    applied: AppliedView,
+    (id, version): (SourceId, ConfigVersion),
     secret: Option<String>,
 ) -> Result<Json<ChangedSourceView>, Problem> {
+    let applied = api.applied(version).await;
     let record = api.store().source(id, None).await?;
     let record = record.ok_or_else(|| Problem::not_found(NAME))?;
     Ok(Json(ChangedSourceView {
@@ -277,10 +252,8 @@ pub async fn rotate(
     Id(id): Id<SourceId>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<ChangedSourceView>, Problem> {
-    let form: Option<RotateSourceForm> =
-        serde_json::from_value(body).map_err(|error| field("#", error.to_string()))?;
-    let form = form.unwrap_or_default();
-    let overlap = overlap(form.overlap.as_deref())?;
+    let form: RotateSourceForm = read_form(body)?;
+    let overlap = overlap_of(form.overlap.as_deref())?;
     let edit = edit(&api, &caller, id).await?;
     let verify = &edit.record.wish.rules.verify;
     let (secret, is_ours) = match form.secret {
@@ -288,7 +261,8 @@ pub async fn rotate(
         None => {
             let detail = "is missing: the provider hands out its own; take it from there";
             let made = new_secret(&api, verify);
-            (made.ok_or_else(|| field("#/secret", detail))?, true)
+            let made = made.ok_or_else(|| Problem::field("#/secret", detail))?;
+            (made, true)
         }
     };
     let until = api.store().clock().now().plus(overlap);
@@ -296,24 +270,13 @@ pub async fn rotate(
     let rotated = api.store().rotate_source_secret(edit, &secret, old_until);
     let version = rotated.await?;
     let shown = is_ours.then(|| secret.text().to_owned());
-    changed(&api, id, api.applied(version).await, shown).await
+    changed(&api, (id, version), shown).await
 }
 
 fn given_secret(verify: &Verifier, text: &str) -> Result<SourceSecret, Problem> {
     let secret = SourceSecret::parse(text);
-    let secret = secret.map_err(|error| field("#/secret", error.to_string()))?;
-    check_secret(verify, &secret).map_err(|refusal| field("#/secret", refusal.to_string()))?;
+    let secret = secret.map_err(|error| Problem::field("#/secret", error.to_string()))?;
+    check_secret(verify, &secret)
+        .map_err(|refusal| Problem::field("#/secret", refusal.to_string()))?;
     Ok(secret)
-}
-
-fn overlap(text: Option<&str>) -> Result<Duration, Problem> {
-    let Some(text) = text else {
-        return Ok(DEFAULT_OVERLAP);
-    };
-    let overlap = parse_duration(text);
-    let overlap = overlap.map_err(|error| field("#/overlap", error.to_string()))?;
-    if overlap > MAX_OVERLAP {
-        return Err(field("#/overlap", "must be at most 7d"));
-    }
-    Ok(overlap)
 }

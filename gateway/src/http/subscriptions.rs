@@ -24,7 +24,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::duration::parse_duration;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::key::Caller;
-use crate::domain::queueing::{Debounce, Keep, Queueing};
+use crate::domain::plugin::PluginUse;
 use crate::domain::subscription::State;
 use crate::domain::tenant::TenantName;
 use crate::domain::verification::Verification;
@@ -87,16 +87,28 @@ pub(super) fn scope_of_form(
     }
 }
 
+/// The member of a plugin's use that names nothing, and what to do about it.
+pub(super) fn missing_plugin(
+    api: &Api,
+    tenant: TenantId,
+    used: &PluginUse,
+) -> Option<(&'static str, String)> {
+    match api.store().catalog().plugin(tenant, &used.name) {
+        None => Some((
+            "name",
+            format!("no plugin is called {}; upload it first", used.name),
+        )),
+        Some(plugin) if plugin.digest(used.version).is_none() => Some((
+            "version",
+            format!("the plugin {} has no such version", used.name),
+        )),
+        Some(_) => None,
+    }
+}
+
 pub(super) fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<(), Problem> {
-    let plugin = |name| api.store().catalog().plugin(tenant, name);
-    let fold = match &wish.policy.queueing {
-        Queueing::Debounced(Debounce {
-            keep: Keep::Fold(name),
-            ..
-        }) => Some(name),
-        _ => None,
-    };
-    let no_fold = fold.filter(|name| plugin(name).is_none());
+    let fold = wish.policy.queueing.fold();
+    let no_fold = fold.filter(|name| api.store().catalog().plugin(tenant, name).is_none());
     let no_fold = no_fold.map(|name| FieldError {
         pointer: "#/delivery/debounce/keep/fold".to_owned(),
         detail: format!("no plugin is called {name}; upload it first"),
@@ -106,19 +118,7 @@ pub(super) fn check_plugins(api: &Api, tenant: TenantId, wish: &Wish) -> Result<
         .iter()
         .enumerate()
         .filter_map(|(index, used)| {
-            let (member, detail) = match plugin(&used.name) {
-                None => (
-                    "name",
-                    format!("no plugin is called {}; upload it first", used.name),
-                ),
-                Some(plugin) => {
-                    plugin.digest(used.version).is_none().then_some(())?;
-                    (
-                        "version",
-                        format!("the plugin {} has no such version", used.name),
-                    )
-                }
-            };
+            let (member, detail) = missing_plugin(api, tenant, used)?;
             Some(FieldError {
                 pointer: format!("#/plugins/{index}/{member}"),
                 detail,
@@ -137,20 +137,16 @@ pub(super) fn check_expiry(api: &Api, expires_at: Option<Timestamp>) -> Result<(
     if expires_at.is_none_or(|at| at > api.store().clock().now()) {
         return Ok(());
     }
-    Err(Problem::fields(vec![FieldError {
-        pointer: "#/expires_at".to_owned(),
-        detail: "is in the past; give a later time, or null for never".to_owned(),
-    }]))
+    let detail = "is in the past; give a later time, or null for never";
+    Err(Problem::field("#/expires_at", detail))
 }
 
 fn check_secret(access: &AccessWish, earlier: Option<&AccessWish>) -> Result<(), Problem> {
     let Some(pointer) = missing_secret(access, earlier) else {
         return Ok(());
     };
-    Err(Problem::fields(vec![FieldError {
-        pointer: format!("#{pointer}"),
-        detail: "is missing: a secret is kept only for what it was given for".to_owned(),
-    }]))
+    let detail = "is missing: a secret is kept only for what it was given for";
+    Err(Problem::field(format!("#{pointer}"), detail))
 }
 
 async fn changed(
@@ -296,10 +292,8 @@ async fn save(
         SubscriptionForm::read(body, filters.as_deref(), &api.form_rules())?;
     let (id, owner) = (edit.record.id, edit.record.tenant.clone());
     if tenant.is_some_and(|tenant| tenant != owner.1) {
-        return Err(Problem::fields(vec![FieldError {
-            pointer: "#/tenant".to_owned(),
-            detail: "cannot change; make a new subscription".to_owned(),
-        }]));
+        let detail = "cannot change; make a new subscription";
+        return Err(Problem::field("#/tenant", detail));
     }
     check_plugins(api, owner.0, &wish)?;
     if wish.expires_at != edit.record.wish.expires_at {
@@ -424,24 +418,20 @@ pub async fn rotate(
 }
 
 fn overlap(body: Value) -> Result<Duration, Problem> {
-    let refuse = |detail: String| {
-        Problem::fields(vec![FieldError {
-            pointer: "#/overlap".to_owned(),
-            detail,
-        }])
-    };
-    let form: Option<RotateForm> =
-        serde_json::from_value(body).map_err(|error| refuse(error.to_string()))?;
-    let Some(text) = form.and_then(|form| form.overlap) else {
+    let form: Option<RotateForm> = serde_json::from_value(body)
+        .map_err(|error| Problem::field("#/overlap", error.to_string()))?;
+    overlap_of(form.and_then(|form| form.overlap).as_deref())
+}
+
+/// How long two secrets hold side by side, as it is asked for.
+pub(super) fn overlap_of(text: Option<&str>) -> Result<Duration, Problem> {
+    let Some(text) = text else {
         return Ok(DEFAULT_OVERLAP);
     };
-    parse_duration(&text)
-        .map_err(|error| refuse(error.to_string()))
-        .and_then(|overlap| {
-            if overlap > MAX_OVERLAP {
-                Err(refuse("must be at most 7d".to_owned()))
-            } else {
-                Ok(overlap)
-            }
-        })
+    let overlap = parse_duration(text);
+    let overlap = overlap.map_err(|error| Problem::field("#/overlap", error.to_string()))?;
+    if overlap > MAX_OVERLAP {
+        return Err(Problem::field("#/overlap", "must be at most 7d"));
+    }
+    Ok(overlap)
 }

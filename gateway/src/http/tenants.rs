@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::caller::{Admin, Reader, bound, scope};
 use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, Paging};
-use super::problem::{FieldError, Problem, ProblemBody};
+use super::problem::{Problem, ProblemBody};
 use super::{Api, AppliedView};
 use crate::domain::duration::{format_duration, parse_duration};
 use crate::domain::ids::TenantId;
@@ -79,12 +79,7 @@ pub struct TenantForm {
 
 impl TenantForm {
     fn retention(&self) -> Result<Option<Duration>, Problem> {
-        let refuse = |detail: String| {
-            Problem::fields(vec![FieldError {
-                pointer: "#/retention".to_owned(),
-                detail,
-            }])
-        };
+        let refuse = |detail: String| Problem::field("#/retention", detail);
         let Some(text) = &self.retention else {
             return Ok(None);
         };
@@ -117,12 +112,8 @@ pub async fn put(
     Id(name): Id<TenantName>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<ChangedTenantView>, Problem> {
-    let form: TenantForm = serde_json::from_value(body).map_err(|error| {
-        Problem::fields(vec![FieldError {
-            pointer: "#".to_owned(),
-            detail: error.to_string(),
-        }])
-    })?;
+    let form: TenantForm =
+        serde_json::from_value(body).map_err(|error| Problem::field("#", error.to_string()))?;
     let terms = (form.quota, form.retention()?);
     let (tenant, version) = api.store().set_terms(&name, terms).await?;
     Ok(Json(ChangedTenantView {

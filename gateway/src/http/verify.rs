@@ -21,11 +21,10 @@ use super::input::{Asked, Id};
 use super::past::{Past, conflict};
 use super::problem::{Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
-use crate::domain::event::Event;
 use crate::domain::ids::{ConfigVersion, DeliveryId};
 use crate::domain::key::Caller;
 use crate::domain::parcel::{Item, Parcel};
-use crate::domain::plugin::{ComponentDigest, PluginName, PluginUse};
+use crate::domain::plugin::{ComponentDigest, PluginName};
 use crate::domain::prepared::PipelineResult;
 use crate::domain::subscription::Subscription;
 use crate::store::history::PastAttempt;
@@ -167,35 +166,13 @@ impl Again<'_> {
         let mut items = Vec::new();
         let mut end = None;
         for event in events {
-            if steps.is_empty() {
-                let outgoing = None;
-                items.push(Item { event, outgoing });
-                continue;
-            }
-            match self.run(event.clone(), steps.clone()).await? {
-                PipelineResult::Deliver(outgoing) => items.push(Item {
-                    event,
-                    outgoing: Some(outgoing),
-                }),
-                other => end = Some(other),
+            let (_, made) = self.past.retrace(self.api, event, steps.clone()).await?;
+            match made {
+                Ok(item) => items.push(item),
+                Err(ended) => end = Some(ended),
             }
         }
         Ok(self.judge(items, end))
-    }
-
-    async fn run(
-        &self,
-        event: Arc<Event>,
-        steps: Vec<(PluginUse, ComponentDigest)>,
-    ) -> Result<PipelineResult, Problem> {
-        let claims = self.api.claims().clone();
-        let whose = (event, &self.past.subscription.tenant_name);
-        let plugins = self.api.plugins();
-        let prepared = plugins
-            .run_again(whose, self.past.subscription.id, steps, claims)
-            .await
-            .map_err(|why| conflict(format!("a plugin of then cannot be run: {why}")))?;
-        Ok(prepared.result)
     }
 
     /// What is to be sent, or how it ends; of a batch some may be sent and others dropped.

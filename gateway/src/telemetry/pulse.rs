@@ -46,6 +46,8 @@ impl Pulse {
 
     /// A try of a delivery is over, or it ended without one.
     pub fn attempt(&self, tenant: TenantId, outcome: Outcome, took: Duration) {
+        let took_ms = took.as_millis();
+        let bucket = LATENCY_MS.partition_point(|bound| u128::from(*bound) < took_ms);
         self.count(tenant, |counts| {
             if outcome.is_verdict() {
                 counts.ended += 1;
@@ -56,7 +58,6 @@ impl Pulse {
             } else {
                 counts.failed += 1;
             }
-            let bucket = LATENCY_MS.partition_point(|bound| u128::from(*bound) < took.as_millis());
             counts.latency[bucket] += 1;
         });
     }
