@@ -197,7 +197,7 @@ async fn a_bad_subscription_is_told_all_its_mistakes_at_once() {
 
 /// Sends raw bytes and reads until the other side is silent or closes.
 async fn raw(gateway: &Gateway, request: &str) -> String {
-    let address = gateway.url().strip_prefix("http://").unwrap();
+    let address = gateway.address();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 4096];

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use hookgate_tests::account::Party;
 use hookgate_tests::load::Load;
 use hookgate_tests::tool::{self, Beside};
-use hookgate_tests::{Account, Api, Gateway, GatewayOptions, Receiver, fresh_database, wait};
+use hookgate_tests::{
+    Account, Api, Gateway, GatewayOptions, Receiver, Subscribed, fresh_database, wait,
+};
 use tokio::process::Command;
 
 const CURE: &str = "apt-get install nginx-light curl";
@@ -19,13 +21,10 @@ struct Balancer {
     nginx: Beside,
 }
 
-struct Programs {
-    nginx: PathBuf,
-}
-
-fn programs() -> Option<Programs> {
+/// NGINX, where what watches the nodes has its curl too.
+fn nginx() -> Option<PathBuf> {
     tool::found("curl", CURE)?;
-    tool::found("nginx", CURE).map(|nginx| Programs { nginx })
+    tool::found("nginx", CURE)
 }
 
 fn shipped(name: &str) -> PathBuf {
@@ -33,7 +32,7 @@ fn shipped(name: &str) -> PathBuf {
 }
 
 impl Balancer {
-    async fn start(programs: &Programs, first: &Gateway) -> Self {
+    async fn start(program: &Path, first: &Gateway) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let nodes = path.join("nodes.txt");
@@ -42,9 +41,9 @@ impl Balancer {
         let once = watch_command(path, "true", "0").status().await.unwrap();
         assert!(once.success());
         for _ in 0..5 {
-            let port = free_port();
+            let port = tool::free_port();
             write_config(path, port);
-            let mut command = Command::new(&programs.nginx);
+            let mut command = Command::new(program);
             command.arg("-p").arg(path).args(["-c", "nginx.conf"]);
             command.args(["-g", "daemon off;"]);
             let mut nginx = Beside::start(command, &path.join("nginx.log"));
@@ -55,7 +54,7 @@ impl Balancer {
             }
             let reload = format!(
                 "{} -p {} -c nginx.conf -s reload",
-                programs.nginx.display(),
+                program.display(),
                 path.display()
             );
             let watch = Beside::start(watch_command(path, &reload, "0.2"), &path.join("watch.log"));
@@ -82,7 +81,7 @@ impl Balancer {
     }
 
     async fn has_taken_out(&self, gateway: &Gateway) {
-        let line = format!("server {} down;", address(gateway));
+        let line = format!("server {} down;", gateway.address());
         wait::until(&line, || async {
             self.list().contains(&line).then_some(())
         })
@@ -105,13 +104,9 @@ async fn answers(api: &Api, nginx: &mut Beside) -> bool {
         && nginx.runs()
 }
 
-fn address(gateway: &Gateway) -> &str {
-    gateway.url().strip_prefix("http://").unwrap()
-}
-
 fn add(nodes: &Path, gateway: &Gateway) {
     let mut text = std::fs::read_to_string(nodes).unwrap();
-    text.push_str(address(gateway));
+    text.push_str(gateway.address());
     text.push('\n');
     // The whole at once: the watch reads when it likes.
     let new = nodes.with_extension("new");
@@ -145,11 +140,6 @@ fn write_config(folder: &Path, port: u16) {
     std::fs::write(folder.join("nginx.conf"), whole).unwrap();
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 async fn takes_events(gateway: &Gateway) {
     wait::until("the node gets its share", || async {
         let stats = gateway.api().get("/v1/stats").await.expect(200);
@@ -158,12 +148,12 @@ async fn takes_events(gateway: &Gateway) {
     .await;
 }
 
-async fn delivered(gateway: &Gateway, party: Party<'_>) -> Account {
-    wait::until("all deliveries have ended", || async {
-        let account = Account::of(gateway.database(), party).await;
-        (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
-    })
-    .await
+async fn delivered(gateway: &Gateway, (subscribed, receiver): (&Subscribed, &Receiver)) -> Account {
+    let party = Party {
+        subscribed,
+        receiver,
+    };
+    Account::settled(gateway.database(), party).await
 }
 
 /// One node, then three, then one leaves, politely or not.
@@ -172,17 +162,17 @@ struct Cluster {
     balancer: Balancer,
     load: Load,
     receiver: Receiver,
-    subscribed: hookgate_tests::Subscribed,
+    subscribed: Subscribed,
 }
 
 impl Cluster {
-    async fn of_three(programs: &Programs) -> Self {
+    async fn of_three(nginx: &Path) -> Self {
         let database = fresh_database().await;
         let options = || GatewayOptions::on(&database).set(("HOOKGATE_DRAIN_DELAY", "5s"));
         let first = Gateway::start(options()).await;
         let receiver = Receiver::accepting().await;
         let subscribed = first.subscribe("load.*", &receiver).await;
-        let balancer = Balancer::start(programs, &first).await;
+        let balancer = Balancer::start(nginx, &first).await;
         let load = Load::through(vec![balancer.api.clone()], 8);
         load.acknowledges(100).await;
         let mut nodes = vec![first];
@@ -200,19 +190,12 @@ impl Cluster {
             subscribed,
         }
     }
-
-    fn party(&self) -> Party<'_> {
-        Party {
-            subscribed: &self.subscribed,
-            receiver: &self.receiver,
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_join_and_leave_behind_nginx_and_nobody_is_refused() {
-    let Some(programs) = programs() else { return };
-    let mut cluster = Cluster::of_three(&programs).await;
+    let Some(nginx) = nginx() else { return };
+    let mut cluster = Cluster::of_three(&nginx).await;
 
     let mut leaving = cluster.nodes.pop().unwrap();
     let asked_at = Instant::now();
@@ -223,8 +206,7 @@ async fn nodes_join_and_leave_behind_nginx_and_nobody_is_refused() {
     assert!(took < Duration::from_secs(30), "{took:?}");
     cluster.load.acknowledges(200).await;
     let failed = cluster.load.failed();
-    let load = std::mem::replace(&mut cluster.load, Load::through(Vec::new(), 0));
-    let acknowledged = load.finish().await;
+    let acknowledged = cluster.load.finish().await;
 
     // A reload of NGINX closes idle connections of its clients, and some request may just be on its way.
     // Nobody was told no, and nobody waited in vain for a node.
@@ -235,7 +217,7 @@ async fn nodes_join_and_leave_behind_nginx_and_nobody_is_refused() {
     assert!(refused.is_empty(), "{refused:?}");
     assert!(failed.len() <= 8 * 3, "{failed:?}");
     eprintln!("{} requests met a reload: {failed:?}", failed.len());
-    let account = delivered(&cluster.nodes[0], cluster.party()).await;
+    let account = delivered(&cluster.nodes[0], (&cluster.subscribed, &cluster.receiver)).await;
     account.assert_balanced(&acknowledged, 0);
     assert_eq!(account.ended_twice, 0);
     assert_eq!(account.ended("delivered"), acknowledged.len());
@@ -246,17 +228,16 @@ async fn nodes_join_and_leave_behind_nginx_and_nobody_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_dies_behind_nginx_is_taken_out_and_nothing_is_lost() {
-    let Some(programs) = programs() else { return };
-    let mut cluster = Cluster::of_three(&programs).await;
+    let Some(nginx) = nginx() else { return };
+    let mut cluster = Cluster::of_three(&nginx).await;
 
     let mut victim = cluster.nodes.pop().unwrap();
     victim.kill_9().await;
     cluster.balancer.has_taken_out(&victim).await;
     cluster.load.acknowledges(200).await;
-    let load = std::mem::replace(&mut cluster.load, Load::through(Vec::new(), 0));
-    let acknowledged = load.finish().await;
+    let acknowledged = cluster.load.finish().await;
 
-    let account = delivered(&cluster.nodes[0], cluster.party()).await;
+    let account = delivered(&cluster.nodes[0], (&cluster.subscribed, &cluster.receiver)).await;
     account.assert_balanced(&acknowledged, 512);
     assert_eq!(account.ended("delivered"), account.accepted);
 }

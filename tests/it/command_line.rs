@@ -193,7 +193,7 @@ async fn the_mistakes_of_the_first_ten_minutes_are_answered_with_their_cure() {
             "{variable}: {refused}"
         );
     }
-    let taken = gateway.url().strip_prefix("http://").unwrap();
+    let taken = gateway.address();
     let refused = Cli::new()
         .set("HOOKGATE_LISTEN", taken)
         .run(&["serve"])

@@ -3,7 +3,7 @@
 
 use hookgate_tests::account::Party;
 use hookgate_tests::{
-    Account, Cluster, Durability, Gateway, GatewayOptions, Receiver, Reply, Subscribed, wait,
+    Account, Cluster, Durability, Gateway, GatewayOptions, Receiver, Reply, Subscribed,
 };
 use serde_json::json;
 
@@ -74,14 +74,9 @@ async fn a_killed_postgres_loses_nothing() {
 
 /// The account, once nothing is in memory or waiting any more.
 async fn balanced(gateway: &Gateway, (subscribed, receiver): (&Subscribed, &Receiver)) -> Account {
-    let what = format!("all deliveries of {} have ended", subscribed.id);
-    wait::until(&what, || async {
-        let party = Party {
-            subscribed,
-            receiver,
-        };
-        let account = Account::of(gateway.database(), party).await;
-        (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
-    })
-    .await
+    let party = Party {
+        subscribed,
+        receiver,
+    };
+    Account::settled(gateway.database(), party).await
 }

@@ -390,11 +390,7 @@ async fn the_workbench_shows_what_a_plugin_does_and_a_hostile_log_as_text() {
     );
 
     // Stamps what it got onto the data, so whatever is in the event comes back out of a plugin.
-    let stored = gateway.api().put_bytes(
-        "/v1/plugins/stamps",
-        "application/wasm",
-        component("stamps"),
-    );
+    let stored = gateway.push("stamps", component("stamps"));
     stored.await.expect(201);
     let hostile = format!("{{\"type\": \"a.b\", \"data\": {}}}", json!(HOSTILE));
     let run = [("event", hostile.as_str()), ("config", "{}")];

@@ -5,12 +5,8 @@ use std::path::Path;
 
 use hookgate_tests::browser::Browser;
 use hookgate_tests::component::{component, stamping};
-use hookgate_tests::{Gateway, GatewayOptions, Receiver, Reply, event, wait};
+use hookgate_tests::{Gateway, GatewayOptions, Receiver, Reply, event, tool, wait};
 use serde_json::{Value, json};
-
-fn is_full() -> bool {
-    std::env::var_os("HOOKGATE_FULL").is_some()
-}
 
 #[tokio::test]
 async fn a_short_journey_leads_in_through_and_out() {
@@ -26,7 +22,7 @@ async fn a_short_journey_leads_in_through_and_out() {
 
 #[tokio::test]
 async fn every_journey_works_complains_of_nothing_and_is_accessible() {
-    if !is_full() {
+    if !tool::is_full("every journey in a browser") {
         return;
     }
     let Some(browser) = Browser::find() else {
@@ -57,10 +53,14 @@ async fn every_journey_works_complains_of_nothing_and_is_accessible() {
     reason = "one state of a gateway, made step by step"
 )]
 async fn set(gateway: &Gateway, [good, broken, gone]: &[Receiver; 3], folder: &Path) -> Value {
-    upload(gateway, "tested", &stamping(1)).await;
-    upload(gateway, "tested", &stamping(2)).await;
-    upload(gateway, "failing", &component("recurses")).await;
-    upload(gateway, "logs", &component("logs-without-end")).await;
+    for (name, component) in [
+        ("tested", stamping(1)),
+        ("tested", stamping(2)),
+        ("failing", component("recurses")),
+        ("logs", component("logs-without-end")),
+    ] {
+        gateway.push(name, component).await.expect(201);
+    }
     let skinny = json!([{"name": "skinny", "config": {"keep": ["/id", "/status"]}}]);
     let wish = json!({"event_types": ["invoice.*"], "description": "Billing", "plugins": skinny});
     let billing = gateway.subscribe_with(wish, good).await;
@@ -130,16 +130,6 @@ async fn set(gateway: &Gateway, [good, broken, gone]: &[Receiver; 3], folder: &P
     })
 }
 
-async fn upload(gateway: &Gateway, name: &str, bytes: &[u8]) {
-    let path = format!("/v1/plugins/{name}");
-    let bytes = bytes.to_vec();
-    gateway
-        .api()
-        .put_bytes(&path, "application/wasm", bytes)
-        .await
-        .expect(201);
-}
-
 /// Lets a receiver say that it is gone, and sends what its subscription then misses.
 async fn miss(gateway: &Gateway, subscription: &str) {
     gateway.send(event("late.first")).await;
@@ -166,7 +156,7 @@ async fn miss(gateway: &Gateway, subscription: &str) {
 #[tokio::test]
 async fn a_list_of_100_000_events_stays_fluent() {
     const MOST_MS: f64 = 200.0;
-    if !is_full() {
+    if !tool::is_full("100,000 events in a browser") {
         return;
     }
     let Some(browser) = Browser::find() else {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use hookgate_tests::tool;
 use tokio::process::Command;
 
+use crate::fetched::from_pypi;
+
 /// In tenths, as `systemd-analyze` counts: 100 is bare, less is better.
 const MAX_EXPOSURE: &str = "15";
 
@@ -108,16 +110,11 @@ async fn helm_takes_the_chart() {
     let Some(python) = tool::found("python3", "apt-get install python3") else {
         return;
     };
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("helm-python");
-    std::fs::create_dir_all(&folder).unwrap();
-    if !folder.join("helm_python").is_dir() {
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--target"]);
-        pip.arg(&folder).args(["helm-python-sdk==0.2.2", "pyyaml"]);
-        if !pip.status().await.is_ok_and(|status| status.success()) {
-            return tool::left_out("helm-python-sdk could not be fetched");
-        }
-    }
+    let packages = ["helm-python-sdk==0.2.2", "pyyaml"];
+    let wanted = (&packages[..], "helm_python");
+    let Some(folder) = from_pypi(&python, "helm-python", wanted).await else {
+        return;
+    };
     let mut check = Command::new(&python);
     check
         .args(["-c", HELM])

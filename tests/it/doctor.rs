@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hookgate_tests::gateway::MASTER_KEY;
 use hookgate_tests::{Cli, Gateway, Receiver, fresh_database};
 use serde_json::{Value, json};
 
@@ -47,10 +48,7 @@ impl Findings {
 fn on(url: &str) -> Cli {
     Cli::new()
         .set("DATABASE_URL", url)
-        .set(
-            "HOOKGATE_MASTER_KEY",
-            "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSB0ZXN0cyE=",
-        )
+        .set("HOOKGATE_MASTER_KEY", MASTER_KEY)
         .set("HOOKGATE_LISTEN", "127.0.0.1:0")
 }
 
@@ -152,7 +150,7 @@ async fn a_database_that_does_not_fit_is_found() {
 #[tokio::test]
 async fn a_gateway_that_runs_tells_about_its_key_and_its_receivers() {
     let gateway = Gateway::fresh().await;
-    let taken = gateway.url().strip_prefix("http://").unwrap();
+    let taken = gateway.address();
     let cli = || {
         Cli::of(&gateway)
             .set("HOOKGATE_LISTEN", taken)

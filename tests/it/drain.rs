@@ -67,11 +67,7 @@ async fn a_stop_under_load_loses_nothing_and_repeats_nothing() {
         subscribed: &subscribed,
         receiver: &receiver,
     };
-    let account = wait::until("all deliveries have ended", || async {
-        let account = Account::of(next.database(), party).await;
-        (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
-    })
-    .await;
+    let account = Account::settled(next.database(), party).await;
     account.assert_balanced(&acknowledged, 0);
     assert_eq!(account.ended_twice, 0);
     assert_eq!(account.ended("delivered"), account.accepted);

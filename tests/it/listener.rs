@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 const BY_THEN: Duration = Duration::from_secs(8);
 
 async fn connect(gateway: &Gateway) -> TcpStream {
-    let address = gateway.url().strip_prefix("http://").unwrap();
+    let address = gateway.address();
     TcpStream::connect(address).await.unwrap()
 }
 

@@ -24,6 +24,7 @@ mod drain;
 mod embedded;
 mod erasure;
 mod events;
+mod fetched;
 mod filters;
 mod formats;
 mod frozen_node;

@@ -217,10 +217,7 @@ struct Prometheus {
 impl Prometheus {
     async fn start(program: &PathBuf, gateways: &[&Gateway]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let targets: Vec<&str> = gateways
-            .iter()
-            .map(|gateway| gateway.url().strip_prefix("http://").unwrap())
-            .collect();
+        let targets: Vec<&str> = gateways.iter().map(|gateway| gateway.address()).collect();
         // The shipped file, with these nodes, a faster pace, and no key, which loopback needs not.
         let shipped = std::fs::read_to_string(prometheus_folder().join("prometheus.yml")).unwrap();
         let config = shipped

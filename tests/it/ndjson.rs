@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
+use crate::log_node::count;
+
 fn line(number: usize) -> String {
     format!("{{\"type\":\"row.added\",\"data\":{number}}}\n")
 }
@@ -67,8 +69,7 @@ async fn next(response: &mut Response, read: &mut Vec<u8>) -> Option<Value> {
 
 async fn stored(gateway: &Gateway) -> i64 {
     let pool = gateway.database().pool().await;
-    let query = "select count(*) from event";
-    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
+    count(&pool, "select count(*) from event").await
 }
 
 #[tokio::test]

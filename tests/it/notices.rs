@@ -64,11 +64,7 @@ async fn a_dead_delivery_and_a_failed_plugin_are_told_once() {
 
     let told = Receiver::accepting().await;
     gateway.subscribe("hookgate.plugin.failed", &told).await;
-    let pushed = gateway
-        .api()
-        .put_bytes("/v1/plugins/trap", "application/wasm", stamping(1))
-        .await;
-    pushed.expect(201);
+    gateway.push("trap", stamping(1)).await.expect(201);
     let body = json!({"event_types": ["p.*"], "plugins": [{"name": "trap"}]});
     gateway.subscribe_with(body, &failing).await;
     // On data that begins with 2 it crashes.

@@ -2,11 +2,11 @@
 //!
 //! `UPDATE_SNAPSHOTS=1` writes the snapshot anew.
 
-use std::path::PathBuf;
-
 use hookgate_tests::{Gateway, tool};
 use serde_json::Value;
 use tokio::process::Command;
+
+use crate::fetched::from_npm;
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/it/openapi.json");
 
@@ -67,29 +67,16 @@ async fn a_linter_finds_nothing_in_the_document() {
     let Some(_node) = tool::found("node", "apt-get install nodejs npm") else {
         return;
     };
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("spectral");
-    std::fs::create_dir_all(&folder).unwrap();
-    let program = folder.join("node_modules/.bin/spectral");
-    if !program.is_file() {
-        let mut npm = Command::new("npm");
-        npm.args([
-            "install",
-            "--no-save",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-        ]);
-        npm.arg(&folder).arg("@stoplight/spectral-cli@6.16.3");
-        if !npm.status().await.is_ok_and(|status| status.success()) {
-            return tool::left_out("Spectral could not be fetched");
-        }
-    }
+    let program = "node_modules/.bin/spectral";
+    let wanted = (&["@stoplight/spectral-cli@6.16.3"][..], program);
+    let Some(folder) = from_npm("spectral", wanted).await else {
+        return;
+    };
     let gateway = Gateway::fresh().await;
     let document = gateway.api().get("/openapi.json").await.body;
     std::fs::write(folder.join("rules.yaml"), "extends: [\"spectral:oas\"]\n").unwrap();
     std::fs::write(folder.join("openapi.json"), &document).unwrap();
-    let output = Command::new(program)
+    let output = Command::new(folder.join(program))
         .args([
             "lint",
             "--fail-severity=hint",

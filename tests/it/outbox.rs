@@ -3,18 +3,26 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lane_log::plan;
 use hookgate_tests::account::Party;
 use hookgate_tests::{
     Account, Cluster, Database, Durability, Gateway, GatewayOptions, Receiver, event,
     fresh_database, wait,
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgExecutor, PgPool};
 
-async fn rows(pool: &PgPool, table: &str) -> i64 {
-    let query = AssertSqlSafe(format!("select count(*) from {table}"));
-    sqlx::query_scalar(query).fetch_one(pool).await.unwrap()
+use crate::lane_log::plan;
+use crate::log_node::count;
+
+async fn waiting(pool: &PgPool) -> i64 {
+    count(pool, "select count(*) from outbox").await
+}
+
+async fn drained(pool: &PgPool) {
+    wait::until("the outbox is empty", || async {
+        (waiting(pool).await == 0).then_some(())
+    })
+    .await;
 }
 
 async fn emit(pool: &PgPool, event_type: &str) {
@@ -57,7 +65,7 @@ async fn an_event_is_delivered_if_and_only_if_its_transaction_commits() {
     assert_eq!(receipts[0].json()["type"], "invoice.paid");
     gateway.settled().await;
     assert_eq!(receiver.count(), 1);
-    assert_eq!(rows(&pool, "outbox").await, 0);
+    assert_eq!(waiting(&pool).await, 0);
     let event = gateway.api().get("/v1/events").await.expect(200)["data"][0].clone();
     assert_eq!(event["key"], "inv_1");
 }
@@ -89,13 +97,9 @@ async fn what_could_never_be_an_event_is_refused_to_its_author_at_once() {
         assert!(error.contains(said), "{said}: {error}");
     }
     for fine in ["'a', 'null'", "'a.b/c d', '1', 'T_0.-', repeat('é', 127)"] {
-        let statement = format!("select hookgate.emit({fine})");
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&pool)
-            .await
-            .unwrap();
+        run(&pool, &format!("select hookgate.emit({fine})")).await;
     }
-    assert_eq!(rows(&pool, "outbox").await, 2);
+    assert_eq!(waiting(&pool).await, 2);
 }
 
 #[tokio::test]
@@ -113,17 +117,17 @@ async fn a_role_with_the_documented_grants_can_emit_and_nothing_else() {
     let as_app = format!("set role {role}");
     let emit = "select hookgate.emit('a', '1')";
 
-    run(&mut *connection, as_app.clone()).await;
+    run(&mut *connection, &as_app).await;
     let denied = sqlx::raw_sql(emit).execute(&mut *connection).await;
     assert!(denied.is_err(), "without the grants");
-    run(&mut *connection, "reset role".to_owned()).await;
+    run(&mut *connection, "reset role").await;
     for grant in ["grant usage on schema hookgate to app;", grants[0]] {
         assert!(page.contains(grant));
         let grant = grant.replace(" app;", &format!(" {role};"));
-        run(&mut *connection, grant).await;
+        run(&mut *connection, &grant).await;
     }
-    run(&mut *connection, as_app).await;
-    run(&mut *connection, emit.to_owned()).await;
+    run(&mut *connection, &as_app).await;
+    run(&mut *connection, emit).await;
     for statement in [
         "select * from hookgate.outbox",
         "insert into hookgate.outbox (tenant, event_type, data, data_bytes) values ('t', 'a', '1', 1)",
@@ -138,9 +142,9 @@ async fn a_role_with_the_documented_grants_can_emit_and_nothing_else() {
         let error = denied.expect_err(statement).to_string();
         assert!(error.contains("permission denied"), "{statement}: {error}");
     }
-    run(&mut *connection, "reset role".to_owned()).await;
-    assert_eq!(rows(&pool, "outbox").await, 1);
-    run(&pool, format!("drop owned by {role}; drop role {role}")).await;
+    run(&mut *connection, "reset role").await;
+    assert_eq!(waiting(&pool).await, 1);
+    run(&pool, &format!("drop owned by {role}; drop role {role}")).await;
 }
 
 /// A role of the test's own: roles belong to the server, which other tests use too.
@@ -148,13 +152,13 @@ async fn role_of(database: &Database, pool: &PgPool) -> String {
     let (_, name) = database.url.rsplit_once("test_").unwrap();
     let role = format!("app_{}", name.split('?').next().unwrap());
     let statement = format!("drop role if exists {role}; create role {role} login");
-    run(pool, statement).await;
+    run(pool, &statement).await;
     role
 }
 
-async fn run<'a>(pool: impl sqlx::Executor<'a>, statement: String) {
-    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
-    statement.execute(pool).await.unwrap();
+pub(crate) async fn run(pool: impl PgExecutor<'_>, statements: &str) {
+    let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+    statements.execute(pool).await.unwrap();
 }
 
 #[tokio::test]
@@ -212,10 +216,7 @@ async fn a_row_that_can_become_no_event_is_set_aside_and_holds_up_nobody() {
     let mut data: Vec<String> = receipts.iter().map(hookgate_tests::Receipt::data).collect();
     data.sort();
     assert_eq!(data, ["1", "2"]);
-    wait::until("the outbox is empty", || async {
-        (rows(&pool, "outbox").await == 0).then_some(())
-    })
-    .await;
+    drained(&pool).await;
     let reasons: Vec<(String, String)> =
         sqlx::query_as("select data::text, reason from outbox_refused order by id")
             .fetch_all(&pool)
@@ -416,18 +417,12 @@ async fn balances_and_their_events_agree_after_kills_in_the_order_of_each_accoun
         "create table account (id int primary key, number int not null default 0, balance int not null default 0);
          insert into account (id) select generate_series(1, {ACCOUNTS})"
     );
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(&pool)
-        .await
-        .unwrap();
+    run(&pool, &statement).await;
     drop(pool);
     under_kills(&cluster, &database, &mut gateway).await;
 
     let pool = database.pool_when_up().await;
-    wait::until("the outbox is empty", || async {
-        (rows(&pool, "outbox").await == 0).then_some(())
-    })
-    .await;
+    drained(&pool).await;
     let accounts: Vec<(i32, i32, i32)> =
         sqlx::query_as("select id, number, balance from account order by id")
             .fetch_all(&pool)
@@ -457,15 +452,11 @@ async fn balances_and_their_events_agree_after_kills_in_the_order_of_each_accoun
         assert_eq!(numbers, expected, "account {id}: each once, in order");
         assert_eq!(of_account.last().unwrap()["balance"], balance);
     }
-    let account = wait::until("all deliveries have ended", || async {
-        let party = Party {
-            subscribed: &subscribed,
-            receiver: &receiver,
-        };
-        let account = Account::of(&database, party).await;
-        (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
-    })
-    .await;
+    let party = Party {
+        subscribed: &subscribed,
+        receiver: &receiver,
+    };
+    let account = Account::settled(&database, party).await;
     account.assert_balanced(&[], 2000);
     assert_eq!(account.accepted, events.len());
 }

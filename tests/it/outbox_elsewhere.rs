@@ -5,15 +5,8 @@ use hookgate_tests::{Cli, Database, Gateway, GatewayOptions, Receiver, fresh_dat
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
-async fn run(pool: &PgPool, statements: &str) {
-    let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
-    statements.execute(pool).await.unwrap();
-}
-
-async fn count(pool: &PgPool, statement: &str) -> i64 {
-    let query = sqlx::query_scalar(AssertSqlSafe(statement.to_owned()));
-    query.fetch_one(pool).await.unwrap()
-}
+use crate::log_node::count;
+use crate::outbox::run;
 
 #[tokio::test]
 async fn changes_of_rows_become_events_whatever_becomes_of_the_table() {

@@ -8,6 +8,8 @@ use hookgate_tests::{
 };
 use serde_json::{Value, json};
 
+use crate::sources::hex;
+
 /// A server that grants `token` for a long time.
 fn grants(token: &str) -> Reply {
     let answer = json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600});
@@ -115,7 +117,7 @@ async fn secrets_are_sealed_never_shown_and_kept_by_a_change_that_leaves_them_ou
         .fetch_one(&gateway.database().pool().await)
         .await
         .unwrap();
-    for text in ["very-secret", &hex("very-secret")] {
+    for text in ["very-secret", &hex(b"very-secret")] {
         assert!(!row.contains(text), "{row}");
     }
     // What was read can be changed and written back: the secret stays.
@@ -132,10 +134,6 @@ async fn secrets_are_sealed_never_shown_and_kept_by_a_change_that_leaves_them_ou
     let changed = gateway.api().patch(&path, &none).await.expect(200);
     assert_eq!(changed["delivery"]["auth"], Value::Null);
     assert!(!gateway.log().contains("very-secret"));
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]

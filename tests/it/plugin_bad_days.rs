@@ -2,20 +2,13 @@
 //! hundred that are no plugins, components that are gone. What served goes on serving, whole; and
 //! what cannot be transformed never goes out as it was.
 
-use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hookgate_tests::component::{component, stamping};
+use hookgate_tests::component::{component, distinct, stamping};
 use hookgate_tests::{Gateway, GatewayOptions, Receiver, Subscribed, event, fresh_database, wait};
 use serde_json::{Value, json};
 
-async fn push(gateway: &Gateway, name: &str, component: Bytes) -> Value {
-    let path = format!("/v1/plugins/{name}");
-    let api = gateway.api();
-    let answer = api.put_bytes(&path, "application/wasm", component);
-    answer.await.expect(201)
-}
+use crate::plugin_folder::publish;
 
 async fn plugin(gateway: &Gateway, name: &str) -> Value {
     let path = format!("/v1/plugins/{name}");
@@ -27,19 +20,13 @@ async fn subscribe(gateway: &Gateway, receiver: &Receiver) -> Subscribed {
     gateway.subscribe_with(body, receiver).await
 }
 
-fn publish(folder: &Path, name: &str, content: &[u8]) {
-    let part = folder.join(format!(".{name}.part"));
-    std::fs::write(&part, content).unwrap();
-    std::fs::rename(&part, folder.join(name)).unwrap();
-}
-
 /// P10: a crash at any step of a push. `HOOKGATE_CRASHES=40` for the long form.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_killed_while_a_version_comes_in_serves_the_old_one_or_the_new_one() {
     let crashes: u32 = std::env::var("HOOKGATE_CRASHES").map_or(5, |text| text.parse().unwrap());
     let mut gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
-    let first = push(&gateway, "stamp", stamping(1)).await;
+    let first = gateway.push("stamp", stamping(1)).await.expect(201);
     let mut versions = vec![first["digest"].clone()];
     subscribe(&gateway, &receiver).await;
     for round in 0..crashes {
@@ -81,12 +68,6 @@ async fn a_gateway_killed_while_a_version_comes_in_serves_the_old_one_or_the_new
         assert!(matches!(data["stamp"].as_u64(), Some(1..=3)), "{data}");
         assert_eq!(active == 1, data["stamp"] == 1, "version {active}: {data}");
     }
-}
-
-/// The same code under another digest: a custom section more.
-fn distinct(component: &[u8], number: u32) -> Bytes {
-    let section = [&[0, 6, 1, b'n'][..], &number.to_le_bytes()].concat();
-    [component, &section].concat().into()
 }
 
 /// P10: cut off at every hundredth, with another start, of no content, of other formats.
@@ -160,7 +141,7 @@ async fn events_wait_for_a_plugin_that_is_broken_and_go_on_when_it_is_mended() {
     let database = fresh_database().await;
     let mut gateway = Gateway::start(GatewayOptions::on(&database)).await;
     let receiver = Receiver::accepting().await;
-    push(&gateway, "stamp", stamping(1)).await;
+    gateway.push("stamp", stamping(1)).await.expect(201);
     let subscribed = subscribe(&gateway, &receiver).await;
 
     // Its component is spoiled in the database, and the machine code that was made of it is gone.
@@ -179,7 +160,7 @@ async fn events_wait_for_a_plugin_that_is_broken_and_go_on_when_it_is_mended() {
     );
     assert_eq!(receiver.count(), 0, "nothing went out as it was");
 
-    push(&gateway, "stamp", stamping(2)).await;
+    gateway.push("stamp", stamping(2)).await.expect(201);
     assert_eq!(receiver.verified(1).await[0].data(), "{\"stamp\":2}");
 }
 
@@ -203,7 +184,7 @@ async fn plugins_over_their_limits_or_out_of_line_let_nothing_out() {
         ("folds", "not-exported"),
     ] {
         let receiver = Receiver::accepting().await;
-        push(&gateway, name, component(name)).await;
+        gateway.push(name, component(name)).await.expect(201);
         let body = json!({"event_types": [name], "plugins": [{"name": name}],
             "target_url": receiver.url(&receiver.next_path())});
         let answer = gateway.api().post("/v1/subscriptions", &body).await;

@@ -8,7 +8,7 @@ use hookgate_tests::{Gateway, Receiver, event, wait};
 use serde_json::{Value, json};
 
 /// As a careful publisher does it: whole, or not at all.
-fn publish(folder: &Path, name: &str, content: &[u8]) {
+pub(crate) fn publish(folder: &Path, name: &str, content: &[u8]) {
     let part = folder.join(format!(".{name}.part"));
     std::fs::write(&part, content).unwrap();
     std::fs::rename(&part, folder.join(name)).unwrap();

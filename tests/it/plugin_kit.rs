@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use hookgate_tests::component::{component, stamping};
-use hookgate_tests::{Cli, Gateway, Receiver, event};
+use hookgate_tests::{Cli, Gateway, Receiver, event, tool};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -122,11 +122,7 @@ async fn a_c_plugin_goes_from_nothing_to_a_delivery_and_back() {
 
 /// Their compilers take 50 MB each and a minute: part of the full run.
 fn is_full_run() -> bool {
-    let is_full = std::env::var_os("HOOKGATE_FULL").is_some();
-    if !is_full {
-        eprintln!("LEFT OUT: HOOKGATE_FULL is not set. `cargo xtask test --full` sets it.");
-    }
-    is_full
+    tool::is_full("the compilers of Python and Go")
 }
 
 #[tokio::test]

@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 
 async fn with(name: &str) -> Gateway {
     let gateway = Gateway::fresh().await;
-    let path = format!("/v1/plugins/{name}");
-    let api = gateway.api();
-    let answer = api.put_bytes(&path, "application/wasm", component(name));
-    answer.await.expect(201);
+    gateway.push(name, component(name)).await.expect(201);
     gateway
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use hookgate_tests::bench;
 use hookgate_tests::component::{component, stamping, stamping_all};
 use hookgate_tests::{
     Answer, Gateway, GatewayOptions, Receipt, Receiver, Subscribed, event, fresh_database, wait,
@@ -316,17 +317,13 @@ async fn nodes_with_different_folders_do_not_fight() {
     }
 }
 
-#[cfg(target_os = "linux")]
+/// Nothing where the system does not tell.
 fn resident_bytes(gateway: &Gateway) -> u64 {
-    let pid = gateway.pid().unwrap();
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
-    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
-
-#[cfg(not(target_os = "linux"))]
-fn resident_bytes(_: &Gateway) -> u64 {
-    0
+    if cfg!(target_os = "linux") {
+        bench::resident_bytes(gateway.pid().unwrap()).unwrap()
+    } else {
+        0
+    }
 }
 
 /// P10 in its short form: `HOOKGATE_SWAPS=1000` for the long one.

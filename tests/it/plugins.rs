@@ -2,16 +2,8 @@
 //! goes out as it was because a plugin failed.
 
 use hookgate_tests::component::{component, stamping, stamping_all};
-use hookgate_tests::{
-    Answer, Gateway, GatewayOptions, Receiver, Subscribed, event, fresh_database, wait,
-};
+use hookgate_tests::{Gateway, GatewayOptions, Receiver, Subscribed, event, fresh_database, wait};
 use serde_json::{Value, json};
-
-async fn push(gateway: &Gateway, name: &str, component: bytes::Bytes) -> Answer {
-    let path = format!("/v1/plugins/{name}");
-    let api = gateway.api();
-    api.put_bytes(&path, "application/wasm", component).await
-}
 
 async fn subscribe(gateway: &Gateway, plugin: &str, receiver: &Receiver) -> Subscribed {
     let body = json!({"event_types": ["*"], "plugins": [{"name": plugin}]});
@@ -34,18 +26,18 @@ async fn a_version_serves_from_its_upload_on_until_another_is_activated() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
 
-    let first = push(&gateway, "stamp", stamping(1)).await.expect(201);
+    let first = gateway.push("stamp", stamping(1)).await.expect(201);
     assert_eq!(
         (&first["version"], &first["active"]),
         (&json!(1), &json!(true))
     );
-    let again = push(&gateway, "stamp", stamping(1)).await.expect(200);
+    let again = gateway.push("stamp", stamping(1)).await.expect(200);
     assert_eq!(again["digest"], first["digest"]);
     let subscribed = subscribe(&gateway, "stamp", &receiver).await;
     gateway.send(event("a.b")).await;
     assert_eq!(receiver.verified(1).await[0].data(), "{\"stamp\":1}");
 
-    push(&gateway, "stamp", stamping(2)).await.expect(201);
+    gateway.push("stamp", stamping(2)).await.expect(201);
     gateway.send(event("a.b")).await;
     assert_eq!(receiver.verified(2).await[1].data(), "{\"stamp\":2}");
 
@@ -72,7 +64,7 @@ async fn a_version_serves_from_its_upload_on_until_another_is_activated() {
 async fn a_dry_run_shows_what_would_come_of_an_event() {
     let gateway = Gateway::fresh().await;
     let api = gateway.api();
-    push(&gateway, "stamp", stamping(1)).await.expect(201);
+    gateway.push("stamp", stamping(1)).await.expect(201);
     let run = |data: Value| {
         let event = json!({"type": "a.b", "data": data});
         let body = json!({"event": event, "config": {}});
@@ -95,7 +87,7 @@ async fn a_dry_run_shows_what_would_come_of_an_event() {
 async fn a_plugin_that_fails_parks_its_deliveries_and_harms_nobody() {
     let gateway = Gateway::fresh().await;
     let (slimmed, plain) = (Receiver::accepting().await, Receiver::accepting().await);
-    push(&gateway, "stamp", stamping(1)).await.expect(201);
+    gateway.push("stamp", stamping(1)).await.expect(201);
     let subscribed = subscribe(&gateway, "stamp", &slimmed).await;
     gateway.subscribe("*", &plain).await;
 
@@ -115,7 +107,7 @@ async fn a_plugin_that_fails_parks_its_deliveries_and_harms_nobody() {
     assert_eq!(slimmed.count(), 1, "nothing went out as it was");
 
     // Mended, it takes up what waited for it.
-    push(&gateway, "stamp", stamping_all(2)).await.expect(201);
+    gateway.push("stamp", stamping_all(2)).await.expect(201);
     let receipts = slimmed.verified(3).await;
     assert_eq!(receipts[1].data(), "{\"stamp\":2}");
     assert_eq!(receipts[2].data(), "{\"stamp\":2}");
@@ -130,7 +122,7 @@ async fn a_plugin_that_fails_parks_its_deliveries_and_harms_nobody() {
 async fn a_subscription_says_what_happens_when_its_plugin_fails() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
-    push(&gateway, "stamp", stamping(1)).await.expect(201);
+    gateway.push("stamp", stamping(1)).await.expect(201);
     let plugins = json!([{"name": "stamp", "on_error": "drop"}]);
     let body = json!({"event_types": ["*"], "plugins": plugins});
     let dropping = gateway.subscribe_with(body, &receiver).await;
@@ -146,7 +138,7 @@ async fn a_subscription_says_what_happens_when_its_plugin_fails() {
 async fn versions_change_under_load_without_a_failed_delivery() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
-    push(&gateway, "stamp", stamping(0)).await.expect(201);
+    gateway.push("stamp", stamping(0)).await.expect(201);
     subscribe(&gateway, "stamp", &receiver).await;
     let events: Vec<_> = (0..100)
         .map(|n| json!({"type": "a.b", "data": {"n": n}}))
@@ -156,7 +148,7 @@ async fn versions_change_under_load_without_a_failed_delivery() {
         let api = gateway.api();
         let (sent, pushed) = tokio::join!(
             api.post("/v1/events/batch", &events),
-            push(&gateway, "stamp", stamping(stamp)),
+            gateway.push("stamp", stamping(stamp)),
         );
         sent.expect(202);
         pushed.expect(201);
@@ -180,12 +172,12 @@ async fn every_node_serves_what_one_was_told() {
     let one = Gateway::start(GatewayOptions::on(&database)).await;
     let other = Gateway::start(GatewayOptions::on(&database)).await;
     let receiver = Receiver::accepting().await;
-    push(&one, "stamp", stamping(1)).await.expect(201);
+    one.push("stamp", stamping(1)).await.expect(201);
     subscribe(&one, "stamp", &receiver).await;
 
     for (index, version) in [2_u8, 1, 2].into_iter().enumerate() {
         if index == 0 {
-            push(&one, "stamp", stamping(2)).await.expect(201);
+            one.push("stamp", stamping(2)).await.expect(201);
         } else {
             let body = json!({"version": version});
             let path = "/v1/plugins/stamp/activate";
@@ -202,7 +194,7 @@ async fn every_node_serves_what_one_was_told() {
 async fn a_plugin_taken_off_a_subscription_lets_go_of_what_waited_for_it() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::accepting().await;
-    push(&gateway, "stamp", stamping(1)).await.expect(201);
+    gateway.push("stamp", stamping(1)).await.expect(201);
     let subscribed = subscribe(&gateway, "stamp", &receiver).await;
     let id = gateway.send(event("a.b").data(&json!(2))).await;
     failed(&gateway, &id, &subscribed).await;
@@ -227,7 +219,7 @@ async fn what_is_refused_says_which_check_failed_and_what_would_help() {
         ("not-wasm", bytes::Bytes::from_static(b"hello")),
         ("empty", bytes::Bytes::new()),
     ] {
-        let refused = push(&gateway, name, component).await.expect(422);
+        let refused = gateway.push(name, component).await.expect(422);
         let checks = refused["checks"].as_array().unwrap();
         let last = checks.last().unwrap();
         assert_eq!(last["ok"], false, "{name}: {refused}");
@@ -235,6 +227,6 @@ async fn what_is_refused_says_which_check_failed_and_what_would_help() {
         let path = format!("/v1/plugins/{name}");
         assert_eq!(gateway.api().get(&path).await.status, 404, "{name}");
     }
-    let refused = push(&gateway, "clock", component("imports-a-clock")).await;
+    let refused = gateway.push("clock", component("imports-a-clock")).await;
     assert!(refused.text().contains("wasi:"), "{}", refused.text());
 }

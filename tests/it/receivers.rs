@@ -7,6 +7,8 @@ use hookgate_tests::tool;
 use hookgate_tests::{Gateway, Receipt, Receiver, event};
 use tokio::process::Command;
 
+use crate::fetched::{from_npm, from_pypi};
+
 #[path = "../../docs/receivers/verify.rs"]
 #[allow(
     unreachable_pub,
@@ -156,22 +158,6 @@ async fn the_snippets_verify_what_is_sent_and_nothing_else() {
     assert!(snippet::verify(&case.secret, &signed(&id), b"{}").is_err());
 }
 
-/// Fetched once into the target folder; without a network the test says so.
-async fn installed(command: &mut Command, what: &str) -> bool {
-    let output = command.output().await;
-    let is_there = output.is_ok_and(|output| output.status.success());
-    if !is_there {
-        tool::left_out(&format!("{what} could not be fetched"));
-    }
-    is_there
-}
-
-fn cache(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 const PYTHON_LIBRARY: &str = "\
 import sys
 from standardwebhooks import Webhook
@@ -193,35 +179,17 @@ async fn the_reference_libraries_verify_what_is_sent_and_nothing_else() {
     }
     let case = delivery().await;
     if let Some(python) = tool::found("python3", "apt-get install python3") {
-        let folder = cache("standardwebhooks-python");
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--target"])
-            .arg(&folder)
-            .arg("standardwebhooks==1.1.0");
-        if folder.join("standardwebhooks").is_dir()
-            || installed(&mut pip, "standardwebhooks of PyPI").await
-        {
+        let wanted = (&["standardwebhooks==1.1.0"][..], "standardwebhooks");
+        if let Some(folder) = from_pypi(&python, "standardwebhooks-python", wanted).await {
             let script = folder.join("check.py");
             std::fs::write(&script, PYTHON_LIBRARY).unwrap();
             case.tries(&python, &[&script.display().to_string()]).await;
         }
     }
     if let Some(node) = tool::found("node", "apt-get install nodejs") {
-        let folder = cache("standardwebhooks-javascript");
-        let mut npm = Command::new("npm");
-        npm.args([
-            "install",
-            "--no-save",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-        ])
-        .arg(&folder)
-        .arg("standardwebhooks@1.1.1");
-        if folder.join("node_modules/standardwebhooks").is_dir()
-            || installed(&mut npm, "standardwebhooks of npm").await
-        {
+        let mark = "node_modules/standardwebhooks";
+        let wanted = (&["standardwebhooks@1.1.1"][..], mark);
+        if let Some(folder) = from_npm("standardwebhooks-javascript", wanted).await {
             let script = folder.join("check.cjs");
             std::fs::write(&script, JAVASCRIPT_LIBRARY).unwrap();
             case.tries(&node, &[&script.display().to_string()]).await;

@@ -10,13 +10,10 @@ use hookgate_tests::{Gateway, Receiver, event, wait};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::fetched::from_pypi;
+
 fn recipe(name: &str) -> PathBuf {
     tool::repository().join("docs/recipes").join(name)
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn client() -> reqwest::Client {
@@ -36,7 +33,7 @@ async fn received(url: &str) -> Option<Value> {
 /// Pays an invoice at the program, twice, and waits until the program got its event, once.
 async fn works(name: &str, mut command: Command) {
     let gateway = Gateway::fresh().await;
-    let port = free_port();
+    let port = tool::free_port();
     let url = format!("http://127.0.0.1:{port}");
     let wish = json!({"event_types": ["invoice.*"], "target_url": format!("{url}/hooks")});
     let subscribed = gateway
@@ -98,24 +95,18 @@ async fn python_recipes_work() {
     let Some(python) = tool::found("python3", "apt-get install python3") else {
         return;
     };
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("recipes-python");
-    std::fs::create_dir_all(&folder).unwrap();
-    if !folder.join("fastapi").is_dir() {
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--target"])
-            .arg(&folder);
-        pip.args([
-            "fastapi",
-            "uvicorn",
-            "httpx",
-            "tornado",
-            "django",
-            "standardwebhooks",
-        ]);
-        if !pip.status().await.is_ok_and(|status| status.success()) {
-            return tool::left_out("the packages could not be fetched");
-        }
-    }
+    let packages = [
+        "fastapi",
+        "uvicorn",
+        "httpx",
+        "tornado",
+        "django",
+        "standardwebhooks",
+    ];
+    let wanted = (&packages[..], "fastapi");
+    let Some(folder) = from_pypi(&python, "recipes-python", wanted).await else {
+        return;
+    };
     for name in ["fastapi_app.py", "tornado_app.py", "django_app.py"] {
         let mut command = Command::new(&python);
         command

@@ -7,11 +7,11 @@ use hookgate::domain::attempt::Outcome;
 use hookgate::domain::clock::Timestamp;
 use hookgate::domain::ids::{EventId, LaneId};
 use hookgate::log::LogConfig;
-use hookgate_tests::fresh_database;
 use hookgate_tests::wait::until;
+use hookgate_tests::{Database, fresh_database};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::log_node::{clock, count, node_with, options};
+use crate::log_node::{Node, clock, count, node_with, options};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Lanes that no node of this test takes by itself.
@@ -28,12 +28,7 @@ async fn an_old_day_goes_and_what_waited_on_it_has_expired() {
     let settled = old.event(&pool, FINISHED, 1).await;
     let waiting = old.event(&pool, FINISHED, 2).await;
     let open = kept.event(&pool, UNFINISHED, 1).await;
-    sqlx::query("update lane set checkpoint = $2 where lane = $1")
-        .bind(FINISHED)
-        .bind(waiting.get())
-        .execute(&pool)
-        .await
-        .unwrap();
+    pass(&pool, FINISHED, waiting.get()).await;
     park(&pool, waiting).await;
     // A day of keys that nobody looks at any more.
     sqlx::raw_sql(
@@ -43,11 +38,7 @@ async fn an_old_day_goes_and_what_waited_on_it_has_expired() {
     .await
     .unwrap();
 
-    let config = LogConfig {
-        retention: 30 * DAY,
-        ..LogConfig::default()
-    };
-    let node = node_with((&database, options(&database)), 16, config).await;
+    let node = start(&database).await;
 
     until("the old day is dropped", || async {
         (!exists(&pool, &old.partition()).await).then_some(())
@@ -75,17 +66,8 @@ async fn an_old_day_goes_and_what_waited_on_it_has_expired() {
 
     // Once its lane has passed it, the other day goes too.
     node.log.drain(Duration::from_secs(10)).await;
-    sqlx::query("update lane set checkpoint = $2 where lane = $1")
-        .bind(UNFINISHED)
-        .bind(open.get())
-        .execute(&pool)
-        .await
-        .unwrap();
-    let config = LogConfig {
-        retention: 30 * DAY,
-        ..LogConfig::default()
-    };
-    let node = node_with((&database, options(&database)), 16, config).await;
+    pass(&pool, UNFINISHED, open.get()).await;
+    let node = start(&database).await;
     until("the other day is dropped", || async {
         (!exists(&pool, &kept.partition()).await).then_some(())
     })
@@ -124,17 +106,8 @@ async fn each_tenant_keeps_its_events_for_a_time_of_its_own() {
             .unwrap();
         events.push((event.get(), is_kept));
     }
-    sqlx::query("update lane set checkpoint = $2 where lane = $1")
-        .bind(FINISHED)
-        .bind(i64::MAX)
-        .execute(&pool)
-        .await
-        .unwrap();
-    let config = LogConfig {
-        retention: 30 * DAY,
-        ..LogConfig::default()
-    };
-    let node = node_with((&database, options(&database)), 16, config).await;
+    pass(&pool, FINISHED, i64::MAX).await;
+    let node = start(&database).await;
     until("what is too old is erased", || async {
         let erased = "select count(*) from event where erased_at is not null and payload = ''";
         (count(&pool, erased).await == 2).then_some(())
@@ -148,6 +121,25 @@ async fn each_tenant_keeps_its_events_for_a_time_of_its_own() {
             .unwrap();
     events.sort_unstable();
     assert_eq!(kept, events, "the longest keeps the days");
+}
+
+/// A node that keeps events for 30 days.
+async fn start(database: &Database) -> Node {
+    let config = LogConfig {
+        retention: 30 * DAY,
+        ..LogConfig::default()
+    };
+    node_with((database, options(database)), 16, config).await
+}
+
+/// The lane's checkpoint stands here now.
+async fn pass(pool: &PgPool, lane: i16, checkpoint: i64) {
+    sqlx::query("update lane set checkpoint = $2 where lane = $1")
+        .bind(lane)
+        .bind(checkpoint)
+        .execute(pool)
+        .await
+        .unwrap();
 }
 
 /// A day before anybody's retention.

@@ -1,7 +1,7 @@
 //! Two gateways on one database share the work without a repeat, and without a loss when one dies.
 
 use hookgate_tests::account::Party;
-use hookgate_tests::{Account, Gateway, GatewayOptions, Receiver, event, fresh_database, wait};
+use hookgate_tests::{Account, Gateway, GatewayOptions, Receiver, event, fresh_database};
 use serde_json::json;
 
 use hookgate_tests::load::Load;
@@ -18,8 +18,8 @@ async fn two_nodes_deliver_each_event_once() {
     load.acknowledges(600).await;
     let acknowledged = load.finish().await;
 
-    let account = delivered(
-        &one,
+    let account = Account::settled(
+        &database,
         Party {
             subscribed: &subscribed,
             receiver: &receiver,
@@ -72,8 +72,8 @@ async fn the_survivor_takes_over_from_a_killed_node() {
     load.acknowledges(200).await;
     let acknowledged = load.finish().await;
 
-    let account = delivered(
-        &survivor,
+    let account = Account::settled(
+        &database,
         Party {
             subscribed: &subscribed,
             receiver: &receiver,
@@ -82,13 +82,4 @@ async fn the_survivor_takes_over_from_a_killed_node() {
     .await;
     account.assert_balanced(&acknowledged, 500);
     assert_eq!(account.ended("delivered"), account.accepted);
-}
-
-/// The account, once all is delivered.
-async fn delivered(gateway: &Gateway, party: Party<'_>) -> Account {
-    wait::until("all deliveries have ended", || async {
-        let account = Account::of(gateway.database(), party).await;
-        (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
-    })
-    .await
 }

@@ -5,9 +5,7 @@ use hookgate_tests::{Gateway, Receiver, event};
 use serde_json::{Value, json};
 
 async fn push(gateway: &Gateway, component: bytes::Bytes) {
-    let api = gateway.api();
-    let pushed = api.put_bytes("/v1/plugins/stamp", "application/wasm", component);
-    pushed.await.expect(201);
+    gateway.push("stamp", component).await.expect(201);
 }
 
 fn path(delivery: &Value) -> String {

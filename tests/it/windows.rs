@@ -7,6 +7,8 @@ use hookgate_tests::wait::until;
 use hookgate_tests::{Gateway, GatewayOptions, Receipt, Receiver, Reply, event, fresh_database};
 use serde_json::{Value, json};
 
+use crate::log_node::count;
+
 fn debounced(quiet: &str, max_wait: &str, keep: &Value) -> Value {
     json!({"event_types": ["item.*"], "delivery": {"debounce":
         {"quiet": quiet, "max_wait": max_wait, "keep": keep}}})
@@ -142,7 +144,7 @@ async fn over_kill_9_each_window_comes_to_one_delivery_on_two_nodes() {
     let mut victim = Gateway::start(GatewayOptions::on(&database)).await;
     let receiver = Receiver::accepting().await;
     let wish = debounced("1s", "30s", &json!("latest"));
-    let subscribed = survivor.subscribe_with(wish, &receiver).await;
+    survivor.subscribe_with(wish, &receiver).await;
     for number in 0..3 {
         for key in 0..KEYS {
             let gateway = if key % 2 == 0 { &survivor } else { &victim };
@@ -168,12 +170,7 @@ async fn over_kill_9_each_window_comes_to_one_delivery_on_two_nodes() {
     }
     assert!(counts.iter().all(|count| *count == 3), "{counts:?}");
     let pool = database.pool().await;
-    let open: i64 = sqlx::query_scalar("select count(*) from pending_key")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    assert_eq!(open, 0);
-    drop(subscribed);
+    assert_eq!(count(&pool, "select count(*) from pending_key").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

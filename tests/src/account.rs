@@ -12,6 +12,7 @@ use hookgate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use crate::gateway::Subscribed;
 use crate::postgres::Database;
 use crate::receiver::Receiver;
+use crate::wait;
 
 /// Whose account it is, and where its deliveries went.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +86,19 @@ impl Account {
         account.enter_records(&finals, &parked);
         account.enter_receipts(&party, &finals);
         account
+    }
+
+    /// The same, once nothing is in memory or waiting any more.
+    ///
+    /// # Panics
+    /// Where that is waited for in vain, or the database cannot be read.
+    pub async fn settled(database: &Database, party: Party<'_>) -> Self {
+        let what = format!("all deliveries of {} have ended", party.subscribed.id);
+        wait::until(&what, || async {
+            let account = Self::of(database, party).await;
+            (account.unsettled.is_empty() && account.waiting == 0).then_some(account)
+        })
+        .await
     }
 
     fn enter_records(&mut self, finals: &[(i64, i16)], parked: &[i64]) {

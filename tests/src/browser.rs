@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::gateway::{ADMIN_KEY, Gateway};
+use crate::tool;
 
 /// A whole journey on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -26,14 +27,11 @@ impl Browser {
     pub fn find() -> Option<Self> {
         let packages = std::env::var_os("HOOKGATE_BROWSER").map(PathBuf::from);
         let Some(packages) = packages.filter(|folder| folder.join("node_modules").is_dir()) else {
-            return missing("HOOKGATE_BROWSER names no folder with playwright-core and axe-core");
+            tool::left_out("HOOKGATE_BROWSER names no folder with playwright-core and axe-core");
+            return None;
         };
-        let Some(chromium) = on_path("chromium") else {
-            return missing("there is no chromium; `apt-get install chromium` brings one");
-        };
-        if on_path("node").is_none() {
-            return missing("there is no node; `apt-get install nodejs` brings one");
-        }
+        let chromium = tool::found("chromium", "apt-get install chromium")?;
+        tool::found("node", "apt-get install nodejs")?;
         Some(Self { chromium, packages })
     }
 
@@ -64,15 +62,4 @@ impl Browser {
         assert!(ran.status.success(), "{name}:\n{printed}\n{complaints}");
         printed
     }
-}
-
-fn missing(what: &str) -> Option<Browser> {
-    eprintln!("skipped, no browser: {what}");
-    None
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut folders = std::env::split_paths(&path);
-    folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
 }

@@ -87,10 +87,7 @@ impl Dashboard {
 
     /// A form of a page of this session.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
-        let token = self.token().await;
-        let mut fields = fields.to_vec();
-        fields.push(("form_token", &token));
-        self.send(Method::POST, path, (&fields, &[])).await
+        self.submit_with(path, fields, &[]).await
     }
 
     /// A form with headers of its own.

@@ -5,6 +5,7 @@
 //! shows it although the test passes.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -33,6 +34,16 @@ pub fn found(program: &str, cure: &str) -> Option<PathBuf> {
         left_out(&format!("{program} is missing ({cure})"));
     }
     found
+}
+
+/// A port that is free now; whoever binds it next is the program that is started.
+///
+/// # Panics
+/// Where none is left.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
 }
 
 /// Whether this run is one of those that may take long; says so where it is not.

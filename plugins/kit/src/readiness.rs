@@ -1,10 +1,11 @@
 //! Whether this machine can build plugins of a language. Looks, and neither builds nor fetches.
 
-use std::process::Command;
+use std::path::Path;
 
 use crate::debian::{self, Packages};
+use crate::rust::toolchain;
 use crate::tools::{self, JAVASCRIPT, on_path};
-use crate::{BuildError, Language, Options, c, pip, rust};
+use crate::{BuildError, Language, Options, c, pip};
 
 /// What a build in one language would find.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +41,11 @@ fn of_rust(options: &Options) -> Readiness {
             return missing(format!("no {program}"), "see https://rustup.rs");
         }
     }
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot = sysroot.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let target = rust::toolchain::TARGET;
-    if sysroot.is_ok_and(|root| rust::toolchain::has_target(root.trim().as_ref())) {
-        return Readiness::Ready(format!("rustc with {target}"));
+    let sysroot = toolchain::rustc(Path::new("."), &["--print", "sysroot"]);
+    if sysroot.is_ok_and(|root| toolchain::has_target(Path::new(&root))) {
+        return Readiness::Ready(format!("rustc with {}", toolchain::TARGET));
     }
-    of_debian(&rust::toolchain::DEBIAN, options)
+    of_debian(&toolchain::DEBIAN, options)
 }
 
 fn of_javascript(options: &Options) -> Readiness {

@@ -74,7 +74,10 @@ pub(super) fn tree(pid: u32) -> io::Result<Duration> {
 }
 
 /// Memory of a process that is resident, in bytes.
-pub(super) fn resident_bytes(pid: u32) -> io::Result<u64> {
+///
+/// # Errors
+/// Where there is no such process, or the system is not Linux.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     memory(pid, "VmRSS:")
 }
 

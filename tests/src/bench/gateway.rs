@@ -32,6 +32,16 @@ pub(super) enum Plugins {
     Skinny,
 }
 
+impl Plugins {
+    /// As a subscription asks for them.
+    pub(super) fn wish(self) -> Value {
+        match self {
+            Self::None => json!([]),
+            Self::Skinny => json!([{"name": "skinny", "config": {"keep": ["/n", "/id"]}}]),
+        }
+    }
+}
+
 /// Killed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Gateway {
@@ -143,14 +153,10 @@ impl Gateway {
         sink: SocketAddr,
         plugins: Plugins,
     ) -> anyhow::Result<String> {
-        let plugins = match plugins {
-            Plugins::None => json!([]),
-            Plugins::Skinny => json!([{"name": "skinny", "config": {"keep": ["/n", "/id"]}}]),
-        };
         self.subscribe_as(&json!({
             "event_types": ["bench.*"],
             "target_url": format!("http://{sink}/"),
-            "plugins": plugins,
+            "plugins": plugins.wish(),
             "delivery": {"max_in_flight": 256},
         }))
         .await

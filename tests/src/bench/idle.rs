@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgExecutor, Row as _};
 
 /// Servers report what they counted at most this much later.
 const SETTLE: Duration = Duration::from_secs(11);
@@ -32,16 +32,7 @@ impl Database {
 
     /// The first process of the server.
     pub(super) async fn postmaster(&mut self) -> anyhow::Result<u32> {
-        let folder: String = sqlx::query("show data_directory")
-            .fetch_one(&mut self.connection)
-            .await?
-            .get(0);
-        let file = std::fs::read_to_string(format!("{folder}/postmaster.pid"))?;
-        let pid = file
-            .lines()
-            .next()
-            .and_then(|line| line.trim().parse().ok());
-        pid.context("postmaster.pid begins with a number")
+        postmaster(&mut self.connection).await
     }
 
     /// The gateway's own statements per second while nobody uses it. Each of them is a transaction
@@ -79,4 +70,17 @@ impl Database {
         .await?;
         Ok(row.get(0))
     }
+}
+
+/// The first process of the server that this leads to.
+pub(super) async fn postmaster(server: impl PgExecutor<'_>) -> anyhow::Result<u32> {
+    let folder: String = sqlx::query_scalar("show data_directory")
+        .fetch_one(server)
+        .await?;
+    let file = std::fs::read_to_string(format!("{folder}/postmaster.pid"))?;
+    let pid = file
+        .lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok());
+    pid.context("postmaster.pid begins with a number")
 }

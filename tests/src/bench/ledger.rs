@@ -238,3 +238,9 @@ impl Ledger {
             .max(1)
     }
 }
+
+/// Of what is sorted, the shortest first; 0 where there is nothing.
+pub(super) fn quantile_ms(sorted: &[Duration], share: f64) -> f64 {
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
+}

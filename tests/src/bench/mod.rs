@@ -15,6 +15,12 @@ mod run;
 mod sink;
 pub mod suite;
 
+pub use cost::resident_bytes;
 pub use ledger::Account;
 pub use report::{Cost, Deliveries, Idle, Latency, Memory, Report};
 pub use run::run;
+
+/// Progress, for whoever waits; the result goes to standard output.
+pub(crate) fn tell(what: &str) {
+    eprintln!("bench: {what}");
+}

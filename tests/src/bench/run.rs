@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use super::cost::{Processes, Used, resident_bytes};
 use super::gateway::{ADMIN_KEY, Gateway, Plugins};
 use super::idle::Database;
-use super::ledger::{Account, Ledger};
+use super::ledger::{Account, Ledger, quantile_ms};
 use super::load::{self, Request, Sent};
 use super::report::{Cost, Deliveries, Idle, Latency, Memory, Report};
 use super::sink::{self, Sink};
+use super::tell;
 
 /// Pace of the events whose lateness is measured.
 const STEADY_PER_SECOND: u32 = 50;
@@ -29,15 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn run(window: Duration) -> anyhow::Result<Report> {
     let ledger = Arc::new(Ledger::new());
     let sink = sink::start(Arc::clone(&ledger)).await?;
-    step("starting the gateway");
+    tell("starting the gateway");
     let gateway = Gateway::start().await?;
     let mut database = Database::beside(&gateway.database_url().await?).await?;
+    let pid = gateway.pid()?;
     let processes = Processes {
-        gateways: vec![gateway.pid()?],
+        gateways: vec![pid],
         postmaster: database.postmaster().await?,
     };
-    let pid = gateway.pid()?;
-    step("idle");
+    tell("idle");
     let idle = Idle {
         statements_per_second: database.idle_statements_per_second().await?,
     };
@@ -61,7 +62,7 @@ pub async fn run(window: Duration) -> anyhow::Result<Report> {
         idle_bytes,
         loaded_bytes: resident_bytes(pid)?,
     };
-    step("stopping the gateway");
+    tell("stopping the gateway");
     bench.gateway.stop().await?;
     Ok(Report {
         window_seconds: window.as_secs(),
@@ -92,7 +93,7 @@ struct Bench {
 impl Bench {
     /// Requests per second, and this process's microseconds for each.
     async fn floor(&self) -> anyhow::Result<(f64, f64)> {
-        step("the floor: the same client and sink, no gateway");
+        tell("the floor: the same client and sink, no gateway");
         let delivery = Request::delivery(self.sink.address);
         let before = self.processes.used()?;
         let sent = load::closed_loop(&delivery, &self.ledger, self.window).await?;
@@ -103,13 +104,13 @@ impl Bench {
     }
 
     async fn acknowledged(&self) -> anyhow::Result<f64> {
-        step("events without a subscription");
+        tell("events without a subscription");
         let sent = load::closed_loop(&self.event, &self.ledger, self.window).await?;
         Ok(self.acknowledged_per_second(&sent))
     }
 
     async fn deliveries(&mut self, plugins: Plugins) -> anyhow::Result<Deliveries> {
-        step(&format!("deliveries, plugins: {plugins:?}"));
+        tell(&format!("deliveries, plugins: {plugins:?}"));
         let subscription = self.subscribe(plugins).await?;
         let before = self.processes.used()?;
         let sent = load::closed_loop(&self.event, &self.ledger, self.window).await?;
@@ -126,7 +127,7 @@ impl Bench {
     }
 
     async fn latency(&mut self, plugins: Plugins) -> anyhow::Result<Latency> {
-        step(&format!(
+        tell(&format!(
             "{STEADY_PER_SECOND} events per second, plugins: {plugins:?}"
         ));
         let subscription = self.subscribe(plugins).await?;
@@ -135,10 +136,7 @@ impl Bench {
         self.settle(sent.numbers.clone()).await;
         self.gateway.unsubscribe(&subscription).await?;
         let waits = self.ledger.first_waits(sent.numbers);
-        let at = |share: f64| {
-            let index = (waits.len().saturating_sub(1) as f64 * share).round() as usize;
-            waits.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
-        };
+        let at = |share| quantile_ms(&waits, share);
         Ok(Latency {
             p50_ms: at(0.5),
             p99_ms: at(0.99),
@@ -184,9 +182,4 @@ fn cost(used: Used, deliveries: u64) -> Cost {
         postgres_us: each(used.postgres),
         load_us: each(used.load),
     }
-}
-
-/// Progress, for whoever waits; the result goes to standard output.
-fn step(name: &str) {
-    eprintln!("bench: {name}");
 }

@@ -18,7 +18,7 @@ pub use use_it::{Subscribed, error_lines};
 /// The key that every gateway of the tests takes.
 pub const ADMIN_KEY: &str = "hgk_the-admin-key-of-the-tests-0123456789";
 /// 32 bytes in base64; the same for all nodes, as it must be.
-const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSB0ZXN0cyE=";
+pub const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSB0ZXN0cyE=";
 
 /// How a gateway is started. Says nothing that a test does not need.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +96,16 @@ impl Gateway {
     #[must_use]
     pub fn url(&self) -> &str {
         self.process.url()
+    }
+
+    /// Host and port.
+    ///
+    /// # Panics
+    /// Never: it listens without TLS.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        let address = self.url().strip_prefix("http://");
+        address.expect("it listens without TLS")
     }
 
     #[must_use]

@@ -1,8 +1,10 @@
 //! What tests do with a gateway all the time: subscribe, send, wait, look at the attempts.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Gateway;
+use crate::api::Answer;
 use crate::event::NewEvent;
 use crate::receiver::Receiver;
 use crate::wait;
@@ -65,6 +67,13 @@ impl Gateway {
             .await
             .expect(202);
         answer["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Uploads a component as the next version of this plugin.
+    pub async fn push(&self, plugin: &str, component: impl Into<Bytes>) -> Answer {
+        let path = format!("/v1/plugins/{plugin}");
+        let api = self.api();
+        api.put_bytes(&path, "application/wasm", component).await
     }
 
     /// Waits until no delivery is pending any more, one page of which is proof enough.

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::pace::Stream;
-use super::{Extent, Figures, distinct, inside, uploads};
+use super::{Extent, Figures, inside, uploads};
 use crate::Gateway;
+use crate::component::distinct;
 
 const BATCH: u32 = 500;
 const LIVE_PER_SECOND: u32 = 100;

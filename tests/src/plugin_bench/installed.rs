@@ -7,8 +7,10 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::pace::Stream;
-use super::{Extent, Figures, distinct};
+use super::{Extent, Figures};
 use crate::Gateway;
+use crate::bench::resident_bytes;
+use crate::component::distinct;
 
 const PER_SECOND: u32 = 100;
 const AT_ONCE: usize = 2;
@@ -22,7 +24,8 @@ pub(super) async fn measure(
     let stretch = Duration::from_secs(extent.seconds.into());
     let mut stream = Stream::open(gateway, "few.slim", Some("skinny")).await?;
     let few = stream.keep(gateway, PER_SECOND, stretch).await?;
-    let before = resident_bytes(gateway)?;
+    let pid = gateway.pid().context("the gateway runs")?;
+    let before = resident_bytes(pid)?;
     let mut installing = JoinSet::new();
     let uploads = (0..extent.installed).map(|number| {
         let component = distinct(skinny, 1_000_000 + number);
@@ -40,7 +43,7 @@ pub(super) async fn measure(
         });
     }
     installing.join_all().await;
-    let weight = resident_bytes(gateway)?.saturating_sub(before) as f64 / 1e6;
+    let weight = resident_bytes(pid)?.saturating_sub(before) as f64 / 1e6;
     figures.bound(
         &format!("memory of {} installed plugins", extent.installed),
         weight,
@@ -57,11 +60,4 @@ pub(super) async fn measure(
         1.25,
     );
     Ok(())
-}
-
-fn resident_bytes(gateway: &Gateway) -> anyhow::Result<u64> {
-    let pid = gateway.pid().context("the gateway runs")?;
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let pages = statm.split_whitespace().nth(1).context("statm has pages")?;
-    Ok(pages.parse::<u64>()? * 4096)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::pace::{Paced, Stream};
-use super::{Figures, distinct, uploads};
-use crate::component::stamping;
+use super::{Figures, uploads};
+use crate::component::{distinct, stamping};
 use crate::{Gateway, Receiver, event, wait};
 
 const LOOPING: u32 = 64;

@@ -19,6 +19,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 
 use crate::Gateway;
+use crate::bench::tell;
 
 pub use figure::{Figure, Figures};
 
@@ -55,25 +56,25 @@ pub async fn run(extent: Extent, parts: &[Part]) -> anyhow::Result<Figures> {
     let (skinny, slack) = (shipped("skinny")?, shipped("slack")?);
     let mut figures = Figures::default();
     if wants(Part::Inside) {
-        step("plugins beside the same work without WebAssembly");
+        tell("plugins beside the same work without WebAssembly");
         inside::measure(&skinny, &slack, &mut figures).await?;
     }
-    step("starting a gateway");
+    tell("starting a gateway");
     let gateway = Gateway::fresh().await;
     if wants(Part::Uploads) {
-        step("uploads");
+        tell("uploads");
         uploads::measure(&gateway, [&skinny, &slack], &mut figures).await?;
     }
     if wants(Part::Loops) {
-        step("64 plugins that loop");
+        tell("64 plugins that loop");
         loops::measure(&gateway, extent.seconds, &mut figures).await?;
     }
     if wants(Part::Backtest) {
-        step("a backtest beside live deliveries");
+        tell("a backtest beside live deliveries");
         backtest::measure(&gateway, &skinny, extent, &mut figures).await?;
     }
     if wants(Part::Installed) {
-        step("many installed plugins");
+        tell("many installed plugins");
         installed::measure(&gateway, &skinny, extent, &mut figures).await?;
     }
     Ok(figures)
@@ -88,18 +89,7 @@ fn shipped(name: &str) -> anyhow::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The same code under another digest: a custom section more.
-fn distinct(component: &[u8], number: u32) -> Bytes {
-    let section = [&[0, 6, 1, b'n'][..], &number.to_le_bytes()].concat();
-    [component, &section].concat().into()
-}
-
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// Progress, for whoever waits; the result goes to standard output.
-fn step(name: &str) {
-    eprintln!("bench: {name}");
 }

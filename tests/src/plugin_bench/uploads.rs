@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Figures, distinct, median};
+use super::{Figures, median};
 use crate::Gateway;
+use crate::component::distinct;
 
 const REPETITIONS: u32 = 7;
 
@@ -48,26 +49,18 @@ pub(super) async fn measure(
 async fn uploads(gateway: &Gateway, name: &str, component: &Bytes) -> anyhow::Result<f64> {
     let mut took = Vec::new();
     for number in 0..REPETITIONS {
-        let (_, ms) = upload(gateway, name, distinct(component, number)).await?;
-        took.push(ms);
+        took.push(upload(gateway, name, distinct(component, number)).await?);
     }
     Ok(median(took))
 }
 
-pub(super) async fn upload(
-    gateway: &Gateway,
-    name: &str,
-    component: Bytes,
-) -> anyhow::Result<(Value, f64)> {
+/// Milliseconds of one upload, whose version is active then.
+pub(super) async fn upload(gateway: &Gateway, name: &str, component: Bytes) -> anyhow::Result<f64> {
     let started_at = Instant::now();
-    let path = format!("/v1/plugins/{name}");
-    let answer = gateway
-        .api()
-        .put_bytes(&path, "application/wasm", component)
-        .await;
+    let answer = gateway.push(name, component).await;
     let ms = started_at.elapsed().as_secs_f64() * 1e3;
     ensure!(answer.status == 201, "{}", answer.text());
     let answer = answer.json();
     ensure!(answer["active"] == true, "{answer}");
-    Ok((answer, ms))
+    Ok(ms)
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{is_root, run, step, target_dir, works};
+use crate::shell::{apt_install, is_root, npm_install, step, target_dir, works};
 
 const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
@@ -21,16 +21,7 @@ pub(crate) fn ensure() -> Option<PathBuf> {
     }
     step("what drives the browser, from npm");
     std::fs::create_dir_all(&folder).ok()?;
-    let mut npm = Command::new("npm");
-    npm.args([
-        "install",
-        "--no-save",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-    ]);
-    if run(npm.arg(&folder).args(PACKAGES)).is_err() {
+    if npm_install(&folder, &PACKAGES).is_err() {
         step("no npm: journeys in a browser are left out");
         return None;
     }
@@ -43,17 +34,5 @@ fn install() -> bool {
         return false;
     }
     step("installing Chromium");
-    let apt = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        run(command.args(args).env("DEBIAN_FRONTEND", "noninteractive")).is_ok()
-    };
-    let install = [
-        "install",
-        "-y",
-        "-qq",
-        "--no-install-recommends",
-        "chromium",
-        "fonts-dejavu-core",
-    ];
-    apt(&["update", "-qq"]) && apt(&install)
+    apt_install(&["chromium", "fonts-dejavu-core"]).is_ok()
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::shell::{Failed, cargo, run, step, target_dir, works};
+use crate::shell::{Failed, cargo, npm_install, run, step, target_dir, works};
 use crate::{browser, build, postgres};
 
 /// `args` are filters for the tests; `--full` adds what takes long or needs the internet.
@@ -54,16 +54,7 @@ fn payloads() -> Option<PathBuf> {
     if !found.is_dir() {
         step("real payloads, from npm");
         std::fs::create_dir_all(&folder).ok()?;
-        let mut npm = Command::new("npm");
-        npm.args([
-            "install",
-            "--no-save",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-        ]);
-        npm.arg("--prefix").arg(&folder).arg(PACKAGE);
-        if run(&mut npm).is_err() {
+        if npm_install(&folder, &[PACKAGE]).is_err() {
             step("no npm, no real payloads: their test is left out");
             return None;
         }

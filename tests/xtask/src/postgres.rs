@@ -6,9 +6,8 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::shell::{Failed, is_root, run, step};
+use crate::shell::{Failed, apt_install, is_root, step};
 
 const CLUSTER_CONFIG: &str = "/etc/postgresql-common/createcluster.conf";
 
@@ -36,21 +35,7 @@ pub(crate) fn ensure() -> Result<PathBuf, Failed> {
             .and_then(|()| fs::write(CLUSTER_CONFIG, "create_main_cluster = false\n"))
             .map_err(|error| Failed::because(format!("{CLUSTER_CONFIG}: {error}")))?;
     }
-    let apt = |args: &[&str]| {
-        run(Command::new("apt-get")
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update", "-qq"])?;
-    apt(&[
-        "install",
-        "-y",
-        "-qq",
-        "--no-install-recommends",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-        "postgresql",
-    ])?;
+    apt_install(&["postgresql"])?;
     find().ok_or_else(|| {
         Failed::because(
             "apt installed postgresql, but initdb is in no folder of /usr/lib/postgresql",

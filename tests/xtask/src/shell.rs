@@ -89,6 +89,27 @@ pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
 }
 
+/// Installs packages of Debian without a question; settings that are there already stay.
+pub(crate) fn apt_install(packages: &[&str]) -> Result<(), Failed> {
+    let apt = |args: &[&str]| {
+        run(Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "-qq"])?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    let options = ["-o", "Dpkg::Options::=--force-confold"];
+    apt(&[&install[..], &options, packages].concat())
+}
+
+/// Installs packages of npm into `folder/node_modules`, and runs nothing of theirs.
+pub(crate) fn npm_install(folder: &Path, packages: &[&str]) -> Result<(), Failed> {
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--ignore-scripts"])
+        .args(["--no-audit", "--no-fund", "--prefix"]);
+    run(npm.arg(folder).args(packages))
+}
+
 fn cannot_run(command: &Command, error: &std::io::Error) -> Failed {
     Failed::because(format!("could not run {}: {error}", shown(command)))
 }

@@ -114,7 +114,7 @@ pub(crate) fn rust_lld(dir: &Path) -> Result<Option<PathBuf>, BuildError> {
     Ok(linker.is_file().then_some(linker))
 }
 
-fn rustc(dir: &Path, args: &[&str]) -> Result<String, BuildError> {
+pub(crate) fn rustc(dir: &Path, args: &[&str]) -> Result<String, BuildError> {
     run(Command::new("rustc").args(args), dir)
 }
 

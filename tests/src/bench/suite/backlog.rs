@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
+use super::super::gateway::Plugins;
 use super::super::load::USUAL;
 use super::book::Book;
 use super::rig::{Measured, Pace, Rig};
@@ -16,7 +15,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let backlog = book.setting.pick(50_000, 1_000_000);
     let rig = Rig::start(book).await?;
     let floor = rig.usual_floor(book.setting.window).await?;
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     rig.warm_up().await?;
     let template = seed::template(&rig).await?;
     let none = rig

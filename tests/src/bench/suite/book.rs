@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::ledger::Account;
+use super::super::ledger::{Account, quantile_ms};
 use super::Setting;
 use super::floor::Floor;
 use super::rig::Measured;
@@ -210,12 +210,6 @@ impl Entry<'_> {
             is_met: self.0.ratio.is_some_and(|ratio| ratio <= bound),
         });
     }
-}
-
-/// Of what is sorted, the shortest first; 0 where there is nothing.
-pub(super) fn quantile_ms(sorted: &[Duration], share: f64) -> f64 {
-    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
-    sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use super::super::idle;
+
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     /// Sees the gateway's tables first.
@@ -48,15 +50,7 @@ impl Database {
 
     /// The first process of the server.
     pub(super) async fn postmaster(&self) -> anyhow::Result<u32> {
-        let folder: String = sqlx::query_scalar("show data_directory")
-            .fetch_one(&self.beside)
-            .await?;
-        let file = std::fs::read_to_string(format!("{folder}/postmaster.pid"))?;
-        let pid = file
-            .lines()
-            .next()
-            .and_then(|line| line.trim().parse().ok());
-        pid.context("postmaster.pid begins with a number")
+        idle::postmaster(&self.beside).await
     }
 
     /// Asks for the counter of statements at the server's next start; false where it is not installed.

@@ -5,10 +5,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::super::cost::peak_bytes;
-use super::super::gateway::Gateway;
+use super::super::gateway::{Gateway, Plugins};
 use super::book::Book;
 use super::rig::Rig;
 use super::seed::{self, As};
@@ -17,7 +15,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let backlog = book.setting.pick(50_000, 1_000_000);
     let rig = Rig::start(book).await?;
     let floor = rig.usual_floor(book.setting.window).await?;
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     let (rig, numbers) = with_backlog(rig, backlog).await?;
     super::tell(&format!("{backlog} deliveries go out"));
     let account = rig.arrivals(numbers.clone()).await;

@@ -1,7 +1,6 @@
 //! End to end: one event to 1, 10, 100 and 1,000 receivers, and to one through a plugin.
 
-use serde_json::{Value, json};
-
+use super::super::gateway::Plugins;
 use super::super::load::USUAL;
 use super::book::Book;
 use super::floor::Floor;
@@ -20,23 +19,21 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let floor = rig.usual_floor(book.setting.window).await?;
     book.figure("client to sink", "requests", (floor.per_second, "/s"));
     for (receivers, events) in CASES {
-        case(book, &rig, (receivers, events, &json!([])), &floor).await?;
+        case(book, &rig, (receivers, events, Plugins::None), &floor).await?;
     }
-    let skinny = json!([{"name": "skinny", "config": {"keep": ["/n", "/id"]}}]);
-    case(book, &rig, (1, None, &skinny), &floor).await?;
+    case(book, &rig, (1, None, Plugins::Skinny), &floor).await?;
     rig.stop().await
 }
 
 async fn case(
     book: &mut Book,
     rig: &Rig,
-    (receivers, events, plugins): (u32, Option<u64>, &Value),
+    (receivers, events, plugins): (u32, Option<u64>, Plugins),
     floor: &Floor,
 ) -> anyhow::Result<()> {
-    let is_plain = plugins.as_array().is_none_or(Vec::is_empty);
-    let name = match is_plain {
-        true => format!("fan-out {receivers}"),
-        false => format!("fan-out {receivers}, skinny on each"),
+    let name = match plugins {
+        Plugins::None => format!("fan-out {receivers}"),
+        Plugins::Skinny => format!("fan-out {receivers}, skinny on each"),
     };
     super::tell(&name);
     let ids = rig.subscribe(receivers, plugins).await?;

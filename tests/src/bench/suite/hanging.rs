@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::gateway::Plugins;
+use super::super::ledger::quantile_ms;
 use super::super::load::{self, DATA_BYTES, Shape, USUAL};
-use super::book::{Book, quantile_ms};
+use super::book::Book;
 use super::rig::{Pace, Rig};
 
 const DUE: u64 = 10_000;
@@ -21,7 +23,7 @@ const HANGING: Shape<'static> = Shape {
 pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let rig = Rig::start(book).await?;
     let window = book.setting.window.max(Duration::from_secs(5));
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     rig.warm_up().await?;
     let mut calm = Vec::new();
     super::tell("without the receiver that hangs");

@@ -2,7 +2,6 @@
 //!
 //! Also asks the gateway's own index in this process how long it takes to find who wants an event.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -12,11 +11,11 @@ use hookgate::domain::event::Attributes;
 use hookgate::domain::filter::Candidate;
 use hookgate::store::feed::Feed;
 use hookgate::store::seal::Sealer;
-use serde_json::json;
 
-use super::super::gateway::MASTER_KEY;
+use super::super::gateway::{MASTER_KEY, Plugins};
+use super::super::ledger::quantile_ms;
 use super::super::load::USUAL;
-use super::book::{Book, quantile_ms};
+use super::book::Book;
 use super::rig::{Measured, Pace, Rig};
 use super::seed;
 
@@ -27,12 +26,10 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let many = book.setting.pick(10_000, 1_000_000);
     let rig = Rig::start(book).await?;
     let floor = rig.usual_floor(book.setting.window).await?;
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     seed::idle_subscriptions(&rig.database.pool, FEW).await?;
     // Both begin with a process of the same age.
-    let (ledger, sink) = (Arc::clone(&rig.ledger), rig.sink.clone());
-    let gateway = rig.gateway.crash_and_restart().await?;
-    let rig = Rig::around(gateway, ledger, sink).await?;
+    let rig = rig.crash_and_restart().await?;
     rig.warm_up().await?;
     let few = rig
         .measure((USUAL, Pace::Full), book.setting.window)
@@ -40,15 +37,13 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     book.end_to_end(&format!("{FEW} idle subscriptions"), &few, &floor);
     super::tell(&format!("{many} subscriptions are put into the table"));
     seed::idle_subscriptions(&rig.database.pool, many - FEW).await?;
-    let (ledger, sink) = (Arc::clone(&rig.ledger), rig.sink.clone());
-    let gateway = rig.gateway.crash_and_restart().await?;
+    let rig = rig.crash_and_restart().await?;
     let case = format!("{many} idle subscriptions");
     book.figure(
         &case,
         "start to ready",
-        (gateway.ready_after().as_secs_f64(), "s"),
+        (rig.gateway.ready_after().as_secs_f64(), "s"),
     );
-    let rig = Rig::around(gateway, ledger, sink).await?;
     rig.warm_up().await?;
     let measured = rig
         .measure((USUAL, Pace::Full), book.setting.window)

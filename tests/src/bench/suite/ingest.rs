@@ -1,7 +1,9 @@
 //! How many events are acknowledged, each after its commit, beside what the same database takes by raw
 //! batched inserts from as many producers.
 
-use super::super::load::{DATA_BYTES, USUAL};
+use super::super::gateway::Plugins;
+use super::super::ledger::quantile_ms;
+use super::super::load::{self, DATA_BYTES, USUAL};
 use super::book::Book;
 use super::floor;
 use super::rig::{Pace, Rig};
@@ -16,7 +18,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     rig.ledger.fan_out_to(1);
     let before = rig.processes.used()?;
     let statements = rig.database.statements().await?;
-    let sent = super::super::load::closed_loop(&rig.request(USUAL), &rig.ledger, window).await?;
+    let sent = load::closed_loop(&rig.request(USUAL), &rig.ledger, window).await?;
     let used = rig.processes.used()? - before;
     let statements = rig.database.statements().await?.zip(statements);
     let account = rig.ledger.account(sent.numbers);
@@ -25,7 +27,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     book.figure(
         case,
         "fdatasync of 8 kB, p50",
-        (super::book::quantile_ms(&sync, 0.5), "ms"),
+        (quantile_ms(&sync, 0.5), "ms"),
     );
     book.figure(
         case,
@@ -53,7 +55,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
 /// How long an answer takes where there is room: the commit and little else.
 async fn steady(book: &mut Book, rig: &Rig) -> anyhow::Result<()> {
     super::tell("deliveries at 500 a second, while nobody is in a hurry");
-    let ids = rig.subscribe(1, &serde_json::json!([])).await?;
+    let ids = rig.subscribe(1, Plugins::None).await?;
     rig.warm_up().await?;
     let measured = rig
         .measure((USUAL, Pace::PerSecond(500)), book.setting.window)

@@ -1,10 +1,10 @@
 //! How late deliveries are at 50, 500 and 2,000 events a second, beside the same client straight to the
 //! sink at the same pace, and beside one `fdatasync`.
 
-use serde_json::json;
-
+use super::super::gateway::Plugins;
+use super::super::ledger::quantile_ms;
 use super::super::load::{self, Request, USUAL};
-use super::book::{Book, quantile_ms};
+use super::book::Book;
 use super::floor;
 use super::rig::{Pace, Rig};
 
@@ -24,7 +24,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
         let straight = load::open_loop(&delivery, &rig.ledger, (rate, window)).await?;
         rig.arrivals(straight.numbers.clone()).await;
         let floor = rig.ledger.first_waits(straight.numbers);
-        let ids = rig.subscribe(1, &json!([])).await?;
+        let ids = rig.subscribe(1, Plugins::None).await?;
         rig.warm_up().await?;
         let measured = rig.measure((USUAL, Pace::PerSecond(rate)), window).await?;
         book.settle(measured.account);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
+use super::super::gateway::Plugins;
+use super::super::ledger::quantile_ms;
 use super::super::load::USUAL;
-use super::book::{Book, quantile_ms};
+use super::book::Book;
 use super::rig::{Measured, Pace, Rig};
 
 const STEADY: Pace = Pace::PerSecond(500);
@@ -17,7 +17,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
         .setting
         .pick(window * 2, Duration::from_secs(1800).min(window * 30));
     let floor = rig.usual_floor(window).await?;
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     rig.warm_up().await?;
     super::tell("without it");
     let calm = rig.measure((USUAL, STEADY), window).await?;

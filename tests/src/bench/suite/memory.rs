@@ -8,7 +8,7 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::super::cost::{peak_bytes, resident_bytes};
-use super::super::gateway::Gateway;
+use super::super::gateway::{Gateway, Plugins};
 use super::book::Book;
 use super::rig::Rig;
 use super::seed::{self, As};
@@ -100,11 +100,9 @@ async fn subscriptions(book: &mut Book, count: u32) -> anyhow::Result<()> {
     let rig = Rig::start(book).await?;
     let case = format!("{count} subscriptions");
     super::tell(&case);
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     seed::idle_subscriptions(&rig.database.pool, count).await?;
-    let (ledger, sink) = (Arc::clone(&rig.ledger), rig.sink.clone());
-    let gateway = rig.gateway.crash_and_restart().await?;
-    let rig = Rig::around(gateway, ledger, sink).await?;
+    let rig = rig.crash_and_restart().await?;
     let pid = rig.gateway.pid()?;
     book.figure(
         &case,

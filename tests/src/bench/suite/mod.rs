@@ -34,6 +34,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::ValueEnum;
 
+use super::tell;
+
 pub use book::{Book, Figure, Goal, Outcome};
 pub use queue_peer::serve as serve_queue_peer;
 
@@ -207,9 +209,4 @@ fn write_report(folder: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
         folder.display()
     ));
     Ok(())
-}
-
-/// Progress, for whoever waits; the result goes to standard output.
-fn tell(what: &str) {
-    eprintln!("bench: {what}");
 }

@@ -3,8 +3,7 @@
 //! All of them share the cores of this machine, so what is compared is what a delivery costs, and not
 //! how many there are in a second.
 
-use serde_json::json;
-
+use super::super::gateway::{Gateway, Plugins};
 use super::super::load::USUAL;
 use super::book::Book;
 use super::rig::{Measured, Pace, Rig};
@@ -14,7 +13,7 @@ const MAX_NODES: usize = 3;
 pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     let mut rig = Rig::start(book).await?;
     let floor = rig.usual_floor(book.setting.window).await?;
-    rig.subscribe(1, &json!([])).await?;
+    rig.subscribe(1, Plugins::None).await?;
     let mut others = Vec::new();
     let mut costs = Vec::new();
     for nodes in 1..=MAX_NODES {
@@ -26,7 +25,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
         let case = format!("{nodes} nodes");
         super::tell(&case);
         let mut addresses = vec![rig.gateway.address()];
-        addresses.extend(others.iter().map(super::super::gateway::Gateway::address));
+        addresses.extend(others.iter().map(Gateway::address));
         rig.measure_at(&addresses, (USUAL, Pace::Full), book.setting.window / 4)
             .await?;
         let measured = rig

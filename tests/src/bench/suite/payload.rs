@@ -1,8 +1,7 @@
 //! What the size of a payload costs: 1, 4, 16, 64 and 256 KB, end to end.
 
-use serde_json::json;
-
-use super::super::load::Shape;
+use super::super::gateway::Plugins;
+use super::super::load::{Shape, USUAL};
 use super::book::Book;
 use super::rig::{Pace, Rig};
 
@@ -15,11 +14,11 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
         super::tell(&case);
         let data_bytes = kibibytes * 1024;
         let floor = rig.floor(data_bytes, book.setting.window).await?;
-        let ids = rig.subscribe(1, &json!([])).await?;
+        let ids = rig.subscribe(1, Plugins::None).await?;
         rig.warm_up().await?;
         let shape = Shape {
-            event_type: "bench.sent",
             data_bytes,
+            ..USUAL
         };
         let measured = rig
             .measure((shape, Pace::Full), book.setting.window)

@@ -10,12 +10,11 @@ mod python;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::super::cost;
-use super::super::gateway::ADMIN_KEY;
+use super::super::gateway::{ADMIN_KEY, Plugins};
+use super::super::ledger::quantile_ms;
 use super::super::load::{self, Request, USUAL};
-use super::book::{Book, quantile_ms};
+use super::book::Book;
 use super::rig::{Pace, Rig};
 
 pub(super) use process::Peer;
@@ -75,7 +74,7 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
 
 async fn hookgate(book: &mut Book, rig: &Rig) -> anyhow::Result<Score> {
     super::tell("Hookgate");
-    let ids = rig.subscribe(1, &json!([])).await?;
+    let ids = rig.subscribe(1, Plugins::None).await?;
     rig.warm_up().await?;
     let full = rig
         .measure((USUAL, Pace::Full), book.setting.window)

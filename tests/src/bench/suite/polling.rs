@@ -14,12 +14,11 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::super::cost;
-use super::super::gateway::ADMIN_KEY;
+use super::super::gateway::Plugins;
 use super::super::http::Wire;
-use super::super::load::{DATA_BYTES, Request, Shape};
+use super::super::load::{DATA_BYTES, Shape};
 use super::book::Book;
-use super::peers::Environment;
-use super::peers::Peer;
+use super::peers::{Environment, Peer};
 use super::rig::Rig;
 use api::Api;
 use client::{Polled, Traffic};
@@ -62,15 +61,9 @@ pub(super) async fn run(book: &mut Book) -> anyhow::Result<()> {
     for (name, bill) in &polled {
         record(book, &format!("polling {name}"), *bill);
     }
-    for (name, plugins) in [
-        ("full", json!([])),
-        (
-            "skinny",
-            json!([{"name": "skinny", "config": {"keep": ["/n", "/id"]}}]),
-        ),
-    ] {
+    for (name, plugins) in [("full", Plugins::None), ("skinny", Plugins::Skinny)] {
         super::tell(&format!("{CLIENTS} hooks, {name}"));
-        let hooks = hooks(book, &rig, (&plugins, events, window)).await?;
+        let hooks = hooks(book, &rig, (plugins, events, window)).await?;
         record(book, &format!("hooks, {name}"), hooks);
         for (polling, bill) in &polled {
             compare(
@@ -126,13 +119,14 @@ fn bill(polled: &Polled, events: u64, cpu: Duration) -> Bill {
 async fn hooks(
     book: &mut Book,
     rig: &Rig,
-    (plugins, events, window): (&serde_json::Value, u64, Duration),
+    (plugins, events, window): (Plugins, u64, Duration),
 ) -> anyhow::Result<Bill> {
     rig.ledger.fan_out_to(1);
     let mut ids = Vec::new();
     for client in 0..CLIENTS {
         let wish = json!({
-            "event_types": [format!("client.{client}")], "target_url": rig.sink.url(0), "plugins": plugins,
+            "event_types": [format!("client.{client}")], "target_url": rig.sink.url(0),
+            "plugins": plugins.wish(),
         });
         ids.push(rig.gateway.subscribe_as(&wish).await?);
     }
@@ -148,8 +142,7 @@ async fn hooks(
             event_type: &event_type,
             data_bytes: DATA_BYTES,
         };
-        let mut request =
-            Request::event_of((rig.gateway.address(), "/v1/events"), ADMIN_KEY, shape);
+        let mut request = rig.request(shape);
         let taken = rig.ledger.take_number();
         request.set_number(taken);
         rig.ledger.sent(taken, Instant::now());

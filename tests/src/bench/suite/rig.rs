@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::cost::{Processes, Used};
-use super::super::gateway::{ADMIN_KEY, Gateway};
+use super::super::gateway::{ADMIN_KEY, Gateway, Plugins};
 use super::super::ledger::{Account, Ledger};
 use super::super::load::{self, DATA_BYTES, Request, Sent, Shape, USUAL};
 use super::super::sink::{self, Sink};
@@ -93,11 +93,17 @@ impl Rig {
         })
     }
 
+    /// Ends the gateway as a crash would, and starts another on its data.
+    pub(super) async fn crash_and_restart(self) -> anyhow::Result<Self> {
+        let gateway = self.gateway.crash_and_restart().await?;
+        Self::around(gateway, self.ledger, self.sink).await
+    }
+
     /// The usual subscription, to so many receivers of the sink, each of its own.
     pub(super) async fn subscribe(
         &self,
         receivers: u32,
-        plugins: &Value,
+        plugins: Plugins,
     ) -> anyhow::Result<Vec<String>> {
         self.ledger.fan_out_to(receivers);
         let mut ids = Vec::new();
@@ -105,7 +111,7 @@ impl Rig {
             let wish = json!({
                 "event_types": ["bench.*"],
                 "target_url": self.sink.url(receiver),
-                "plugins": plugins,
+                "plugins": plugins.wish(),
                 "delivery": {"max_in_flight": if receivers == 1 { 256 } else { 16 }},
             });
             ids.push(self.gateway.subscribe_as(&wish).await?);

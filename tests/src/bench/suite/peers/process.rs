@@ -1,7 +1,6 @@
 //! A server that does Hookgate's job in another way, as a process of its own; killed when it is dropped.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::super::super::http::Wire;
 use super::super::queue_peer;
 use super::super::rig::Rig;
 use super::python::Environment;
+use crate::tool::free_port;
 use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -27,8 +27,8 @@ const POLLED: &str = include_str!("polled_fastapi.py");
 pub(in super::super) struct Peer {
     child: Child,
     address: SocketAddr,
-    /// Of its program.
-    _folder: Option<TempDir>,
+    /// Of its program; none where that is ours.
+    folder: Option<TempDir>,
 }
 
 impl Peer {
@@ -51,7 +51,7 @@ impl Peer {
         Ok(Self {
             child,
             address,
-            _folder: None,
+            folder: None,
         })
     }
 
@@ -70,7 +70,7 @@ impl Peer {
         (source, workers): (&str, u32),
         rig: Option<&Rig>,
     ) -> anyhow::Result<Self> {
-        let (folder, port) = (program(source)?, free_port()?);
+        let (folder, port) = (program(source)?, free_port());
         let mut command = python.program("uvicorn", folder.path());
         command
             .args([
@@ -93,7 +93,7 @@ impl Peer {
 
     /// It forks two processes itself.
     pub(super) async fn tornado(rig: &Rig, python: &Environment) -> anyhow::Result<Self> {
-        let (folder, port) = (program(TORNADO)?, free_port()?);
+        let (folder, port) = (program(TORNADO)?, free_port());
         let mut command = python.program("python", folder.path());
         command.arg("program.py").env("PORT", port.to_string());
         settings(&mut command, Some(rig));
@@ -102,7 +102,7 @@ impl Peer {
 
     /// Two workers with 16 threads each, and a database of its own on the gateway's server.
     pub(super) async fn drf_hooks(rig: &Rig, python: &Environment) -> anyhow::Result<Self> {
-        let (folder, port) = (program(DRF_HOOKS)?, free_port()?);
+        let (folder, port) = (program(DRF_HOOKS)?, free_port());
         sqlx::raw_sql("create database bench_drf")
             .execute(&rig.database.pool)
             .await?;
@@ -155,10 +155,11 @@ impl Peer {
 
     async fn serve(mut command: Command, (folder, port): (TempDir, u16)) -> anyhow::Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let log = std::fs::File::create(folder.path().join("log"))?;
+        let log = folder.path().join("log");
+        let file = std::fs::File::create(&log)?;
         let child = command
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             // A group of its own, so that its workers end with it.
             .process_group(0)
             .kill_on_drop(true)
@@ -167,7 +168,7 @@ impl Peer {
         let peer = Self {
             child,
             address,
-            _folder: Some(folder),
+            folder: Some(folder),
         };
         let up = wait::within(START_LIMIT, || async {
             let ask = async {
@@ -182,8 +183,7 @@ impl Peer {
         })
         .await;
         if up.is_none() {
-            let folder = peer._folder.as_ref().expect("it was just set").path();
-            let said = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            let said = std::fs::read_to_string(log).unwrap_or_default();
             anyhow::bail!("the server does not answer: {said}");
         }
         Ok(peer)
@@ -205,7 +205,7 @@ impl Peer {
     }
 
     fn end_group(&self) {
-        if self._folder.is_some()
+        if self.folder.is_some()
             && let Some(pid) = self.child.id()
         {
             // The group bears the id of its first process, which is still ours to wait for.
@@ -235,15 +235,4 @@ fn settings(command: &mut Command, rig: Option<&Rig>) {
     if let Some(rig) = rig {
         command.env("TARGET", rig.sink.url(0));
     }
-}
-
-/// Free now; whoever binds it next is the server that is started.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// Nothing of this folder but the program is looked for.
-pub(super) fn in_folder(mut command: Command, folder: &Path) -> Command {
-    command.current_dir(folder).stdin(Stdio::null());
-    command
 }

@@ -6,7 +6,6 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::super::Book;
-use super::process::in_folder;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
@@ -24,27 +23,14 @@ impl Environment {
             return Ok(Some(Self { folder }));
         }
         super::super::tell("Python's packages are installed, once");
-        let steps: [(&str, &[&str]); 2] = [
-            ("python3", &["-m", "venv", "--clear"]),
-            (
-                "",
-                &["install", "--quiet", "--disable-pip-version-check", "-r"],
-            ),
-        ];
         let wanted = book.setting.folder.join("requirements.txt");
         std::fs::write(&wanted, REQUIREMENTS)?;
-        for (program, arguments) in steps {
-            let (program, last) = match program {
-                "" => (folder.join("bin/pip"), &wanted),
-                named => (PathBuf::from(named), &folder),
-            };
-            if let Err(why) = quietly(&program, arguments, last).await {
-                book.note(format!(
-                    "FastAPI, Tornado and drf-hooks are left out: {why}; with Python 3, venv and pip \
-                     (`apt-get install python3-venv`) and a package index in reach they are measured too"
-                ));
-                return Ok(None);
-            }
+        if let Err(why) = make(&folder, &wanted).await {
+            book.note(format!(
+                "FastAPI, Tornado and drf-hooks are left out: {why}; with Python 3, venv and pip \
+                 (`apt-get install python3-venv`) and a package index in reach they are measured too"
+            ));
+            return Ok(None);
         }
         std::fs::write(&mark, REQUIREMENTS)?;
         Ok(Some(Self { folder }))
@@ -54,8 +40,15 @@ impl Environment {
     pub(super) fn program(&self, name: &str, folder: &Path) -> Command {
         let mut command = Command::new(self.folder.join("bin").join(name));
         command.env("PYTHONDONTWRITEBYTECODE", "1");
-        in_folder(command, folder)
+        command.current_dir(folder).stdin(Stdio::null());
+        command
     }
+}
+
+async fn make(folder: &Path, wanted: &Path) -> Result<(), String> {
+    quietly(Path::new("python3"), &["-m", "venv", "--clear"], folder).await?;
+    let install = ["install", "--quiet", "--disable-pip-version-check", "-r"];
+    quietly(&folder.join("bin/pip"), &install, wanted).await
 }
 
 /// Runs to the end; where it fails, the last line that it wrote.
