@@ -47,11 +47,18 @@ pub(super) struct Share {
     pub(super) waiting: usize,
     pub(super) waiting_bytes: usize,
     pub(super) in_flight: usize,
+    /// Batches that are with the plugins.
+    pub(super) preparing: usize,
 }
 
 impl Share {
+    /// Nothing waits, and nothing is under way.
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        self.waiting == 0 && self.in_flight == 0 && self.preparing == 0
+    }
+
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting == 0 && self.in_flight == 0 && !self.is_listed && self.ring.is_empty()
+        self.has_nothing_to_do() && !self.is_listed && self.ring.is_empty()
     }
 }
 

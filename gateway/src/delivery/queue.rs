@@ -68,12 +68,6 @@ pub struct Queue<T> {
     /// Tenants with something to do, the next one first.
     ring: VecDeque<TenantId>,
     total: Share,
-    preparing: Preparing,
-}
-
-#[derive(Debug, Default)]
-struct Preparing {
-    batches: usize,
     /// Lines that could go on if fewer batches were with the plugins.
     held_up: Vec<SubscriptionId>,
 }
@@ -87,7 +81,7 @@ impl<T> Queue<T> {
             tenants: HashMap::new(),
             ring: VecDeque::new(),
             total: Share::default(),
-            preparing: Preparing::default(),
+            held_up: Vec::new(),
         }
     }
 
@@ -99,7 +93,7 @@ impl<T> Queue<T> {
     /// Whether nothing waits and nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.total.waiting == 0 && self.total.in_flight == 0 && self.preparing.batches == 0
+        self.total.has_nothing_to_do()
     }
 
     #[must_use]
@@ -175,10 +169,8 @@ impl<T> Queue<T> {
             }
             match line.next_step(limits) {
                 Step::Wait => {}
-                Step::Prepare if self.preparing.batches < MAX_PREPARING => {
-                    return self.prepare(id);
-                }
-                Step::Prepare => self.preparing.held_up.push(id),
+                Step::Prepare if self.may_prepare(tenant) => return self.prepare(id),
+                Step::Prepare => self.held_up.push(id),
                 Step::Send { turns } => {
                     line.savings.add_turn();
                     if !line.savings.pay_for(turns) {
@@ -230,13 +222,23 @@ impl<T> Queue<T> {
         line.is_preparing = true;
         let count = line.fresh.len().min(MAX_BATCH);
         let batch: Vec<_> = line.fresh.drain(..count).collect();
-        self.preparing.batches += 1;
         for waiting in &batch {
             self.count_out(place.tenant, waiting.weight_bytes);
         }
-        self.share(place.tenant).savings.spend();
+        self.total.preparing += 1;
+        let share = self.share(place.tenant);
+        share.preparing += 1;
+        share.savings.spend();
         self.enlist(id);
         Some(Turn::Prepare(place, batch))
+    }
+
+    /// As with room to wait: a tenant may have as many batches with the plugins as are still free
+    /// for others, or one with many plugins that loop would keep all others from theirs.
+    fn may_prepare(&self, tenant: TenantId) -> bool {
+        let free = MAX_PREPARING - self.total.preparing;
+        let held = self.tenants.get(&tenant);
+        held.map_or(0, |share| share.preparing) < free
     }
 
     /// A third where others could want the rest.
@@ -256,14 +258,15 @@ impl<T> Queue<T> {
 
     /// A [`Turn::Prepare`] is over; `batch` is what is left to be sent.
     pub fn prepared(&mut self, place: Place, batch: Vec<Waiting<T>>) {
-        self.preparing.batches -= 1;
+        self.total.preparing -= 1;
+        self.share(place.tenant).preparing -= 1;
         self.line(place).is_preparing = false;
         for waiting in batch {
             self.count_in(place.tenant, waiting.weight_bytes);
             self.line(place).prepared.push_back(waiting);
         }
         self.enlist(place.subscription);
-        for held_up in std::mem::take(&mut self.preparing.held_up) {
+        for held_up in std::mem::take(&mut self.held_up) {
             self.enlist(held_up);
         }
         self.forget_if_idle(place);
@@ -590,6 +593,41 @@ mod tests {
             panic!("the rest follows");
         };
         assert_eq!(batch.len(), 50);
+    }
+
+    #[test]
+    fn a_tenant_leaves_room_at_the_plugins_to_others() {
+        let now = Instant::now();
+        let limits = Limits {
+            has_plugins: true,
+            ..PLAIN
+        };
+        let prepared = |queue: &mut Queue<u32>| match queue.next(now, |_| limits) {
+            Some(Turn::Prepare(at, batch)) => Some((at, batch)),
+            other => {
+                assert!(other.is_none(), "nothing can be sent yet");
+                None
+            }
+        };
+        let mut queue = Queue::new(WIDE);
+        for subscription in 0..100 {
+            queue.push(place(1, subscription), item(0, now)).unwrap();
+        }
+        let mut first = Vec::new();
+        while let Some(turn) = prepared(&mut queue) {
+            first.push(turn);
+        }
+        assert_eq!(first.len(), MAX_PREPARING / 2);
+
+        queue.push(place(2, 200), item(0, now)).unwrap();
+        let (at, _) = prepared(&mut queue).expect("another tenant's turn comes at once");
+        assert_eq!(at, place(2, 200));
+        queue.prepared(at, Vec::new());
+
+        let (at, _) = first.remove(0);
+        queue.prepared(at, Vec::new());
+        let (at, _) = prepared(&mut queue).expect("who was held up goes on");
+        assert_eq!(at.tenant, place(1, 0).tenant);
     }
 
     #[test]

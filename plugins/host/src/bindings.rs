@@ -4,7 +4,7 @@
 //! bytes and nothing is copied for a plugin that lets it pass.
 
 use crate::event::{GuestEvent, GuestRequest};
-use wasmtime::component::{ComponentType, Lift, Lower};
+use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
@@ -194,3 +194,10 @@ pub(crate) enum RawReception {
 
 /// What every exported function returns.
 pub(crate) type Returned<T> = (Result<T, RawFailure>,);
+
+/// An exported function of one instance, its type compared with the contract's.
+pub(crate) type Function<P, R> = TypedFunc<P, Returned<R>>;
+
+/// Exports that are called for each event.
+pub(crate) type Filter = Function<(EventRef<'static>,), bool>;
+pub(crate) type Transform = Function<(EventRef<'static>,), RawVerdict>;

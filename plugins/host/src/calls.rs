@@ -5,8 +5,8 @@
 //! later event, whatever was returned.
 
 use crate::bindings::{
-    EventRef, RawDraft, RawEvent, RawFailure, RawMessage, RawReception, RawResponse, RawVerdict,
-    RequestRef, Returned,
+    EventRef, Function, RawDraft, RawEvent, RawFailure, RawMessage, RawReception, RawResponse,
+    RawVerdict, RequestRef,
 };
 use crate::contract::Export;
 use crate::event::{GuestEvent, GuestRequest};
@@ -45,11 +45,21 @@ impl LiveInstance {
     }
 
     pub(crate) fn accepts(&mut self, event: &GuestEvent) -> Result<bool, CallFailure> {
-        self.call(Export::Filter, (EventRef::from(event),))
+        let function = match self.filter {
+            Some(function) => function,
+            None => self.function(Export::Filter)?,
+        };
+        self.filter = Some(function);
+        self.call(function, (EventRef::from(event),))
     }
 
     pub(crate) fn transform(&mut self, event: &GuestEvent) -> Result<Verdict, CallFailure> {
-        let verdict = self.call(Export::Transform, (EventRef::from(event),))?;
+        let function = match self.transform {
+            Some(function) => function,
+            None => self.function(Export::Transform)?,
+        };
+        self.transform = Some(function);
+        let verdict = self.call(function, (EventRef::from(event),))?;
         verdict_within(verdict, self.limits())
     }
 
@@ -59,16 +69,20 @@ impl LiveInstance {
         later: &GuestEvent,
     ) -> Result<GuestEvent, CallFailure> {
         let pair = (EventRef::from(earlier), EventRef::from(later));
-        let folded = self.call(Export::Fold, pair)?;
+        let function = self.function(Export::Fold)?;
+        let folded = self.call(function, pair)?;
         folded_within(folded, later, self.limits())
     }
 
     pub(crate) fn receive(&mut self, request: &GuestRequest) -> Result<Reception, CallFailure> {
-        let reception = self.call(Export::Receiver, (RequestRef::from(request),))?;
+        let function = self.function(Export::Receiver)?;
+        let reception = self.call(function, (RequestRef::from(request),))?;
         reception_within(reception, self.limits())
     }
 
-    fn call<P, R>(&mut self, export: Export, parameters: P) -> Result<R, CallFailure>
+    /// Finds an export and compares its type with the contract's: a microsecond, so what is called
+    /// for each event is asked for once.
+    fn function<P, R>(&mut self, export: Export) -> Result<Function<P, R>, CallFailure>
     where
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
@@ -78,9 +92,17 @@ impl LiveInstance {
             let wanted = export.quoted();
             return Err(CallFailure::NotExported { wanted });
         };
-        let function = instance
-            .get_typed_func::<P, Returned<R>>(&mut *store, index)
-            .map_err(|error| CallFailure::Trap(format!("{error:#}")))?;
+        instance
+            .get_typed_func(store, index)
+            .map_err(|error| CallFailure::Trap(format!("{error:#}")))
+    }
+
+    fn call<P, R>(&mut self, function: Function<P, R>, parameters: P) -> Result<R, CallFailure>
+    where
+        P: ComponentNamedList + Lower,
+        R: Lift + 'static,
+    {
+        let (store, ..) = self.parts();
         match function.call(&mut *store, parameters) {
             Ok((Ok(answer),)) => Ok(answer),
             Ok((Err(failure),)) => Err(own_failure(failure, self.limits())),

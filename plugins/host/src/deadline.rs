@@ -4,16 +4,15 @@
 //! it may run on until it had half its time on a processor, for at most three times
 //! the limit in all. A neighbour's load is no fault of the plugin's.
 
-use crate::os::thread_cpu_time;
+use crate::mark::Mark;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The time a guest has, from when it was made.
+/// The time a guest has, from a moment on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     pub(crate) limit: Duration,
-    started_at: Instant,
-    cpu_at_start: Duration,
+    start: Mark,
 }
 
 /// Raised in a guest whose time is over.
@@ -29,18 +28,12 @@ impl fmt::Display for OutOfTime {
 impl std::error::Error for OutOfTime {}
 
 impl Deadline {
-    pub(crate) fn from_now(limit: Duration) -> Self {
-        Self {
-            limit,
-            started_at: Instant::now(),
-            cpu_at_start: thread_cpu_time(),
-        }
+    pub(crate) fn from(start: Mark, limit: Duration) -> Self {
+        Self { limit, start }
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        let wall = self.started_at.elapsed();
-        wall >= self.limit * 3
-            || wall >= self.limit
-                && thread_cpu_time().saturating_sub(self.cpu_at_start) >= self.limit / 2
+        let wall = self.start.at.elapsed();
+        wall >= self.limit * 3 || wall >= self.limit && self.start.cpu_elapsed() >= self.limit / 2
     }
 }

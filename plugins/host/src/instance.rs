@@ -3,7 +3,7 @@
 //! All that a guest can touch is [`Guest`]. It is never handed from one
 //! subscription to another, and a call that failed by force is its last.
 
-use crate::bindings::RawLevel;
+use crate::bindings::{Filter, RawLevel, Transform};
 use crate::contract::Export;
 use crate::deadline::{Deadline, OutOfTime};
 use crate::event::{DataUrls, no_data_urls};
@@ -11,6 +11,7 @@ use crate::failure::failure_of;
 use crate::limits::Limits;
 use crate::load::LoadedPlugin;
 use crate::log_book::LogBook;
+use crate::mark::Mark;
 use crate::meter::Meter;
 use crate::report::{CallFailure, LogLevel};
 use std::sync::Arc;
@@ -96,6 +97,9 @@ pub(crate) struct LiveInstance {
     store: Store<Guest>,
     instance: Instance,
     plugin: Arc<LoadedPlugin>,
+    /// None until first asked for.
+    pub(crate) filter: Option<Filter>,
+    pub(crate) transform: Option<Transform>,
 }
 
 impl LiveInstance {
@@ -104,13 +108,14 @@ impl LiveInstance {
     pub(crate) fn start(
         plugin: &Arc<LoadedPlugin>,
         surroundings: &Surroundings,
+        now: Mark,
     ) -> Result<Self, CallFailure> {
         let limits = Arc::clone(&surroundings.limits);
         let guest = Guest {
             surroundings: surroundings.clone(),
             meter: Meter::new(&limits),
             logs: LogBook::default(),
-            deadline: Deadline::from_now(limits.time_to_instantiate),
+            deadline: Deadline::from(now, limits.time_to_instantiate),
             index: 0,
         };
         let mut store = Store::new(plugin.engine(), guest);
@@ -134,16 +139,18 @@ impl LiveInstance {
                 store,
                 instance,
                 plugin: Arc::clone(plugin),
+                filter: None,
+                transform: None,
             }),
             Err(error) => Err(failure_of(&error, store.data_mut())),
         }
     }
 
     /// Begins a call: about the event at `index`, within a deadline of its own.
-    pub(crate) fn begin(&mut self, index: usize) {
+    pub(crate) fn begin(&mut self, index: usize, now: Mark) {
         let guest = self.store.data_mut();
         guest.index = index;
-        guest.deadline = Deadline::from_now(guest.surroundings.limits.time_per_event);
+        guest.deadline = Deadline::from(now, guest.surroundings.limits.time_per_event);
         guest.meter.take_was_denied();
         self.store.set_epoch_deadline(1);
     }

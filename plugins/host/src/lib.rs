@@ -27,6 +27,7 @@ mod instance;
 mod limits;
 mod load;
 mod log_book;
+mod mark;
 mod meter;
 mod os;
 mod precheck;

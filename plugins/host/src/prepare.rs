@@ -10,6 +10,7 @@ use crate::engine::{Metering, fingerprint};
 use crate::host::{Inspected, PluginHost, Prepared};
 use crate::instance::{LiveInstance, Surroundings};
 use crate::load::{Identity, LoadedPlugin, TrustedArtefact, load};
+use crate::mark::Mark;
 use crate::precheck::{Interfaces, precheck};
 use crate::report::CallFailure;
 use crate::stats::increment;
@@ -171,8 +172,8 @@ impl PluginHost {
         let start = move |_: &dyn Fn() -> bool| {
             let surroundings = Surroundings::without_urls(&Arc::from("{}"), &limits);
             let started_at = Instant::now();
-            let started =
-                LiveInstance::start(&guest, &surroundings).map(|instance| instance.memory_bytes());
+            let started = LiveInstance::start(&guest, &surroundings, Mark::now())
+                .map(|instance| instance.memory_bytes());
             let ended_by_force = matches!(started, Err(CallFailure::TimedOut { .. }));
             (
                 started.map(|memory_bytes| (memory_bytes, started_at.elapsed())),

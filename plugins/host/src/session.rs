@@ -8,10 +8,10 @@ use crate::event::{BatchJob, FoldJob, GuestEvent, ReceiveJob};
 use crate::instance::{LiveInstance, Surroundings};
 use crate::limits::Limits;
 use crate::load::LoadedPlugin;
-use crate::os::thread_cpu_time;
+use crate::mark::Mark;
 use crate::report::{CallFailure, CallReport, Reception, Start, Verdict};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a call may come back with.
 pub(crate) trait Returned {
@@ -23,7 +23,9 @@ pub(crate) struct Session {
     plugin: Arc<LoadedPlugin>,
     surroundings: Surroundings,
     instance: Option<LiveInstance>,
-    started_at: Instant,
+    started: Mark,
+    /// When the last call ended, which is when the next begins.
+    now: Mark,
     failures: usize,
     /// Data handed over so far, in both directions.
     bytes: usize,
@@ -31,11 +33,13 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(plugin: Arc<LoadedPlugin>, surroundings: Surroundings) -> Self {
+        let now = Mark::now();
         Self {
             plugin,
             surroundings,
             instance: None,
-            started_at: Instant::now(),
+            started: now,
+            now,
             failures: 0,
             bytes: 0,
         }
@@ -62,10 +66,9 @@ impl Session {
         let mut report = match self.start_if_needed() {
             Ok(start) => {
                 let instance = self.instance.as_mut().expect("an instance was started");
-                CallReport {
-                    start,
-                    ..timed(instance, index, ask)
-                }
+                let (report, end) = timed(instance, index, self.now, ask);
+                self.now = end;
+                CallReport { start, ..report }
             }
             Err(failure) => CallReport::failed(failure),
         };
@@ -81,7 +84,7 @@ impl Session {
 
     fn is_over(&self) -> bool {
         self.failures >= self.limits().max_failures_per_batch
-            || self.started_at.elapsed() >= self.limits().time_per_batch
+            || self.now.wall_since(&self.started) >= self.limits().time_per_batch
             || self.bytes >= self.limits().max_batch_bytes
     }
 
@@ -89,11 +92,13 @@ impl Session {
         if self.instance.is_some() {
             return Ok(None);
         }
-        let (started_at, cpu_at_start) = (Instant::now(), thread_cpu_time());
-        let instance = LiveInstance::start(&self.plugin, &self.surroundings)?;
+        let begun = self.now;
+        let made = LiveInstance::start(&self.plugin, &self.surroundings, begun);
+        self.now = Mark::now();
+        let instance = made?;
         let start = Start {
-            duration: started_at.elapsed(),
-            cpu: thread_cpu_time().saturating_sub(cpu_at_start),
+            duration: self.now.wall_since(&begun),
+            cpu: self.now.cpu_since(&begun),
             fuel: instance.fuel_used(),
         };
         self.instance = Some(instance);
@@ -114,22 +119,22 @@ impl Session {
     }
 }
 
+/// The report of a call that begins now, and when it ended.
 fn timed<T>(
     instance: &mut LiveInstance,
     index: usize,
+    now: Mark,
     ask: impl FnOnce(&mut LiveInstance) -> Result<T, CallFailure>,
-) -> CallReport<T> {
-    let (started_at, cpu_at_start) = (Instant::now(), thread_cpu_time());
+) -> (CallReport<T>, Mark) {
     let fuel_at_start = instance.fuel_used();
-    instance.begin(index);
+    instance.begin(index, now);
     let result = ask(instance);
-    let duration = started_at.elapsed();
-    let cpu = thread_cpu_time().saturating_sub(cpu_at_start);
+    let end = Mark::now();
     let (logs, logs_cut) = instance.take_logs();
-    CallReport {
+    let report = CallReport {
         result,
-        duration,
-        cpu,
+        duration: end.wall_since(&now),
+        cpu: end.cpu_since(&now),
         fuel: instance.fuel_used() - fuel_at_start,
         start: None,
         memory_bytes: instance.memory_bytes(),
@@ -137,7 +142,8 @@ fn timed<T>(
         bytes_out: 0,
         logs,
         logs_cut,
-    }
+    };
+    (report, end)
 }
 
 /// Runs a batch on this thread: one report for each event, in order. `is_cancelled`

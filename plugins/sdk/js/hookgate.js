@@ -52,7 +52,7 @@ export class Event extends Payload {
     this.key = raw.key;
     this.contentType = raw.contentType;
     this.data = raw.data;
-    this.attributes = Object.fromEntries(raw.attributes.map(({ name, value }) => [name, value]));
+    this.attributes = raw.attributes.length === 0 ? {} : Object.fromEntries(raw.attributes.map(({ name, value }) => [name, value]));
   }
   with(changes) {
     const { json, ...fields } = changes;

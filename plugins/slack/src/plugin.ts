@@ -15,6 +15,8 @@ interface View {
   event: Event;
   /** The event's data, read once. */
   data: unknown;
+  /** The same with every number as it was written, once it was asked for. */
+  exact?: View;
   missing: string;
   maxValueChars: number;
 }
@@ -60,7 +62,7 @@ function template(text: string, at: string, escape: (text: string) => string): P
   for (const [piece, pointer] of text.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+/g)) {
     if (pointer !== undefined) {
       const find = place(pointer, at);
-      pieces.push((view) => escape(cut(shown(find(view)) ?? view.missing, view.maxValueChars)));
+      pieces.push((view) => escape(cut(shown(exactly(find, view)) ?? view.missing, view.maxValueChars)));
     } else if (piece === "{" || piece === "}") {
       throw new InvalidConfig(`${at}: a lone brace: write {/pointer} for a value, {{ and }} for braces`);
     } else {
@@ -100,11 +102,22 @@ function member(value: any, step: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, step) ? value[step] : undefined;
 }
 
-/** Numbers that a double would change are kept as they were written, at some cost: only where there are any. */
 function dataOf(event: Event): unknown {
   if (event.data.length === 0) return undefined;
-  if (!/[/+]json\s*(;|$)/i.test(event.contentType)) return event.text();
-  return /\d{16}|\d[.eE]/.test(event.text()) ? event.exactJson() : event.json();
+  return isJson(event) ? event.json() : event.text();
+}
+
+function isJson(event: Event): boolean {
+  const type = event.contentType;
+  return type === "application/json" || /[/+]json\s*(;|$)/i.test(type);
+}
+
+/** Numbers that a double would change stay as they were written. That takes a second reading: only for what holds numbers. */
+function exactly(find: (view: View) => unknown, view: View): unknown {
+  const value = find(view);
+  if ((typeof value !== "number" && typeof value !== "object") || value === null || !isJson(view.event)) return value;
+  view.exact ??= { ...view, data: view.event.exactJson() };
+  return find(view.exact);
 }
 
 function shown(value: unknown): string | undefined {

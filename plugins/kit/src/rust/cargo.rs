@@ -1,7 +1,7 @@
 //! Has cargo compile a plugin to a core module.
 //!
 //! The package stays an ordinary library: what makes it a plugin (crate type, target, a
-//! profile for small code) is said here, so authors need not repeat it. Of cargo's own talk
+//! profile for quick code) is said here, so authors need not repeat it. Of cargo's own talk
 //! only the compiler's messages reach the author.
 
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _};
@@ -18,7 +18,7 @@ use crate::{BuildError, Options, Project, ProjectError};
 /// For workspaces that do not define a profile `guest` of their own.
 const PROFILE: [&str; 6] = [
     "inherits='release'",
-    "opt-level='s'",
+    "opt-level=3",
     "lto=true",
     "codegen-units=1",
     "panic='abort'",
