@@ -154,6 +154,7 @@ impl<T> Queue<T> {
             return None;
         }
         share.savings.add_turn();
+        let may_prepare = self.may_prepare(tenant);
         loop {
             let id = self.share(tenant).ring.pop_front()?;
             let Some(line) = self.lines.get_mut(&id) else {
@@ -169,7 +170,7 @@ impl<T> Queue<T> {
             }
             match line.next_step(limits) {
                 Step::Wait => {}
-                Step::Prepare if self.may_prepare(tenant) => return self.prepare(id),
+                Step::Prepare if may_prepare => return self.prepare(id),
                 Step::Prepare => self.held_up.push(id),
                 Step::Send { turns } => {
                     line.savings.add_turn();
