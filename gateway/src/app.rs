@@ -40,6 +40,7 @@ use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
 use crate::ingest::outbox::Drain;
+use crate::ingest::room::Room;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -150,7 +151,12 @@ impl Gateway {
         let router = http::router::router(api, http::plugins::routes());
         let router = dashboard::beside(router, (&core, node), (&keys.admin, claims.public_url()));
         let ending = http::server::Ending::of(&shutdown);
-        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
+        let held = core.metrics.http_held_bytes.clone();
+        let served = http::server::Served {
+            router,
+            room: Room::new(settings.server.max_held_bytes, held),
+        };
+        let serving = http::server::serve(listener, served, settings.server.clone(), ending);
         shutdown.spawn("listener", serving);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {

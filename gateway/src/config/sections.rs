@@ -43,8 +43,10 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Longest wait for a request's headers.
     pub header_timeout: Duration,
-    /// Longest wait for a request's whole body.
+    /// Longest wait for a request's whole body, and while a client takes nothing of its answer.
     pub body_timeout: Duration,
+    /// Bytes of bodies that are held at once.
+    pub max_held_bytes: usize,
     /// Connections open at once; the next one waits.
     pub max_connections: NonZeroUsize,
     /// After SIGTERM, how long requests are still served while nothing is ready.
@@ -232,6 +234,9 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
     let max_body_bytes = reader.required("server.max_body_bytes", bytes(KIBIBYTE, 8 * MEBIBYTE));
     let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 900));
     let body_timeout = reader.required("server.body_timeout", duration(SECOND, SECOND * 600));
+    // The largest body of all, a component to be tried, must fit.
+    let held = bytes(32 * MEBIBYTE, 4096 * MEBIBYTE);
+    let max_held_bytes = reader.required("server.max_held_bytes", held);
     let max_connections = reader.required("server.max_connections", count(1_000_000));
     let drain_delay = reader.required("server.drain_delay", duration(Duration::ZERO, SECOND * 300));
     Some(ServerConfig {
@@ -240,6 +245,7 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
         max_body_bytes: max_body_bytes?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
+        max_held_bytes: max_held_bytes?,
         max_connections: max_connections?,
         drain_delay: drain_delay?,
     })

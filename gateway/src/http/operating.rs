@@ -28,22 +28,31 @@ pub async fn livez() -> Response {
 /// What readiness hangs on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
+    /// It answers, and has heard from this node lately.
     database: bool,
+    /// There is a lane to store events in.
     lane: bool,
+    /// The last events could be stored, or it is time to try again.
+    storing: bool,
+    /// What is due gets its turn.
+    delivering: bool,
+    /// It is not about to stop.
     running: bool,
 }
 
 impl Readiness {
     async fn of(api: &Api) -> Self {
         Self {
-            database: api.store().ping().await.is_ok(),
+            database: api.store().ping().await.is_ok() && api.log().pulse().is_fresh(),
             lane: api.metrics().lanes_held.get() > 0,
+            storing: api.metrics().flow.is_storing(),
+            delivering: api.metrics().flow.is_delivering(),
             running: !api.is_stopping(),
         }
     }
 
     fn is_ready(&self) -> bool {
-        self.database && self.lane && self.running
+        self.database && self.lane && self.storing && self.delivering && self.running
     }
 }
 

@@ -5,13 +5,16 @@
 
 use axum::response::{IntoResponse, Response};
 use hookgate_plugin_host::Check;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
 use crate::ingest::accept::AcceptError;
 use crate::ingest::flaw::{Flaw, Place, Rule};
+use crate::ingest::room::Full;
 use crate::log::{AppendError, CancelError, LogError};
 use crate::store::StoreError;
 
@@ -56,6 +59,7 @@ kinds! {
     OverQuota = "over-quota", TOO_MANY_REQUESTS, "The tenant has sent more than it may";
     InvalidFields = "invalid-fields", UNPROCESSABLE_ENTITY, "Some fields break a rule";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is being sent at once";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits to be stored";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database does not answer";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The gateway is stopping";
@@ -160,6 +164,16 @@ impl Problem {
         Self {
             header: allowed.map(|allowed| (ALLOW, allowed)),
             ..Self::new(Kind::MethodNotAllowed, "see Allow for the methods that are")
+        }
+    }
+
+    /// Of a body in a coding that is not undone here.
+    #[must_use]
+    pub fn compressed(coding: &str) -> Self {
+        let detail = format!("the body is encoded ({coding}); send it as it is, without it");
+        Self {
+            header: Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+            ..Self::new(Kind::UnsupportedMediaType, detail)
         }
     }
 
@@ -287,10 +301,20 @@ impl From<AcceptError> for Problem {
                 Self::new(Kind::Stopping, "send it to another node, or again")
             }
             AcceptError::Append(AppendError::Refused(_)) => Self::fault(Kind::Internal, &error),
-            AcceptError::Append(_) => Self::fault(Kind::Unavailable, &error),
+            // Told by the log itself, once for all that were under way.
+            AcceptError::Append(AppendError::Unavailable) => {
+                Self::new(Kind::Unavailable, "try again; the gateway's log says more")
+            }
             AcceptError::Store(error) => error.into(),
             AcceptError::Late(error) => error.into(),
         }
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Self {
+        let detail = "nothing of it was kept; send it again after Retry-After";
+        Self::new(Kind::Overloaded, detail).retry_after(full.retry_after)
     }
 }
 
