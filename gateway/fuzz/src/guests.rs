@@ -162,7 +162,7 @@ fn component(text: &str) -> Bytes {
         .expect("the module can say what it is");
     ComponentEncoder::default()
         .module(&module)
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .expect("the module fits its world")
         .into()
 }
