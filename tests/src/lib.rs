@@ -21,6 +21,7 @@ pub mod plugin_bench;
 pub mod postgres;
 pub mod promises;
 pub mod receiver;
+pub mod tail;
 pub mod tool;
 pub mod wait;
 

@@ -23,3 +23,4 @@ mod send_lines;
 pub mod serve;
 pub mod sources;
 pub mod subscriptions;
+pub mod tail;
