@@ -119,7 +119,7 @@ fn cursor() {
     use hookgate::domain::pull_cursor::PullCursor;
 
     let at = Timestamp::from_ms(1_790_000_000_000);
-    let cursor = PullCursor::at(SubscriptionId::new(7), at).to_string();
+    let cursor = PullCursor::at(Some(SubscriptionId::new(7)), at).to_string();
     let samples: [&[u8]; 3] = [
         cursor.as_bytes(),
         b"evt_01j5n3g2p8000",

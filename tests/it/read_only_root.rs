@@ -1,4 +1,4 @@
-//! The gateway needs nothing of its machine but its data folder: with the root read-only, no
+//! The gateway needs nothing of its machine but its data folder and one for temporary files: with the root read-only, no
 //! capability, and no way to get more rights, it stores, compiles plugins, delivers and starts again.
 
 use std::fs;
@@ -9,7 +9,7 @@ use hookgate_tests::{Gateway, GatewayOptions, Receiver, error_lines, event, figu
 use serde_json::json;
 
 #[tokio::test]
-async fn only_the_data_folder_is_written() {
+async fn only_data_and_temporary_files_are_written() {
     if !can_mount() {
         return tool::left_out("the root cannot be mounted read-only (needs root)");
     }

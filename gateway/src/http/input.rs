@@ -35,9 +35,8 @@ pub async fn read_body(request: Request, api: &Api, max_bytes: usize) -> Result<
         }
         return Err(problem);
     }
-    let announced = announced_bytes(&parts.headers);
     let limit = api.body_timeout();
-    tokio::time::timeout(limit, collect(body, share, (announced, max_bytes)))
+    tokio::time::timeout(limit, collect(body, share, max_bytes))
         .await
         .unwrap_or_else(|_| {
             let detail = format!("the whole body must come within {} s", limit.as_secs());
@@ -63,13 +62,11 @@ async fn admit(
 async fn collect(
     mut body: axum::body::Body,
     share: Option<&Share>,
-    (announced, max_bytes): (Option<u64>, usize),
+    max_bytes: usize,
 ) -> Result<Bytes, Problem> {
-    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let (mut chunks, mut length) = (Vec::new(), 0);
     while let Some(chunk) = next_chunk(&mut body).await? {
-        let length = first.len() + whole.len() + chunk.len();
+        length += chunk.len();
         if length > max_bytes {
             discard(body);
             return Err(too_large(max_bytes));
@@ -77,29 +74,26 @@ async fn collect(
         if let Some(share) = share
             && let Err(full) = share.grow_to(length, room::PATIENCE).await
         {
-            drop((first, whole));
+            drop(chunks);
             discard(body);
             return Err(full.into());
         }
-        // Most bodies are one chunk, which is then the body without being copied.
-        if first.is_empty() && whole.is_empty() {
-            first = chunk;
-        } else {
-            // Once, so that no growing takes twice what came. Memory that is not written takes none.
-            let rest = announced.map_or(0, |bytes| bytes.min(max_bytes));
-            whole.reserve(
-                rest.saturating_sub(whole.len())
-                    .max(first.len() + chunk.len()),
-            );
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&chunk);
-        }
+        chunks.push(chunk);
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    Ok(joined(chunks, length))
+}
+
+/// Most bodies are one chunk, which is then the body without being copied. Joined at the end only:
+/// memory that was made ready for all that is announced is soon taken, if not by this request.
+fn joined(mut chunks: Vec<Bytes>, length: usize) -> Bytes {
+    if chunks.len() < 2 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    for chunk in chunks {
+        whole.extend_from_slice(&chunk);
+    }
+    whole.freeze()
 }
 
 pub(super) async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Problem> {

@@ -141,11 +141,12 @@ fn command(binary: &Path) -> Command {
     }
 }
 
-/// In a cage of its own: the data folder is mounted over itself, then the root is made read-only
-/// around it, and all capabilities are dropped for good.
+/// In a cage of its own: the data folder is mounted over itself, with a folder for temporary files in
+/// it, then the root is made read-only around it, and all capabilities are dropped for good.
 fn caged(binary: &Path, folder: &Path) -> Command {
     const CAGE: &str = r#"
-mount --bind "$1" "$1" && mount -o remount,bind,ro / && cd "$1" || exit 1
+mkdir -p "$1/tmp" && mount --bind "$1" "$1" && mount -o remount,bind,ro / && cd "$1" || exit 1
+export TMPDIR="$1/tmp"
 shift
 exec setpriv --pdeathsig KILL --bounding-set=-all --inh-caps=-all --no-new-privs "$@""#;
     let mut command = Command::new("unshare");

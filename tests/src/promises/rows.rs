@@ -674,7 +674,7 @@ pub const ROWS: &[Row] = &[
     row(
         ("O8", "Read-only root"),
         "works with a read-only root and no capability",
-        &["it::read_only_root::only_the_data_folder_is_written"],
+        &["it::read_only_root::only_data_and_temporary_files_are_written"],
         "all tests under it, with the unit's list of system calls",
         "–",
     ),
