@@ -93,7 +93,10 @@ while read -r command; do
     cut*)
       # The disk first: from now on nothing that was not synced can become durable.
       kill -KILL "$attached"; wait "$attached"
-      end
+      # Some of its processes would try on for ever rather than see that all is gone.
+      all=$(pgrep -P "$server")
+      kill -KILL "$server" $all; wait "$server"
+      for one in $all; do while kill -0 "$one" 2>/dev/null; do sleep 0.01; done; done
       umount "$folder/data" || umount -l "$folder/data"
       # An empty lock file would only hide what became of the rest.
       [ -s "$folder/backing/postmaster.pid" ] || rm -f "$folder/backing/postmaster.pid"
