@@ -5,6 +5,7 @@
 )]
 
 mod api_page;
+mod audit;
 mod backtest;
 mod backup;
 mod bad_input;

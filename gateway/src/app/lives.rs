@@ -29,6 +29,8 @@ use crate::telemetry::metrics::Metrics;
 const PULSE_EVERY: Duration = Duration::from_secs(2);
 /// And how often it throws away what is old.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How often old entries of the audit log go.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Writes down what this node saw, for charts; a node that saw nothing writes nothing.
 pub(super) fn pulse((store, node): (&Store, NodeId), metrics: &Metrics, shutdown: &Shutdown) {
@@ -57,6 +59,26 @@ async fn beat((store, node): (Store, NodeId), metrics: Metrics, stop: Cancellati
                 debug!(%error, "what is old could not be thrown away");
             }
         }
+    }
+}
+
+/// Lets entries of the audit log go that are older than `kept`. Any node does it for all.
+pub(super) async fn sweep_audit(store: Store, kept: Duration, stop: CancellationToken) {
+    let mut pause = Duration::ZERO;
+    while stop
+        .run_until_cancelled(tokio::time::sleep(pause))
+        .await
+        .is_some()
+    {
+        pause = match store.sweep_audit(kept).await {
+            Ok(0) => SWEEP_EVERY,
+            // There may be more.
+            Ok(_) => Duration::from_secs(1),
+            Err(error) => {
+                warn!(%error, "old entries of the audit log could not be deleted");
+                FORGET_EVERY
+            }
+        };
     }
 }
 

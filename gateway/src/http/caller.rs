@@ -9,7 +9,7 @@ use super::problem::{Kind, Problem};
 use crate::domain::ids::TenantId;
 use crate::domain::key::{Action, Caller};
 use crate::domain::tenant::TenantName;
-use crate::store::{keys, sessions};
+use crate::store::{audit, keys, sessions};
 
 macro_rules! callers {
     ($($(#[$meta:meta])* $name:ident => $action:ident;)*) => {$(
@@ -42,6 +42,7 @@ callers! {
 
 fn allowed(parts: &Parts, api: &Api, action: Action) -> Result<Caller, Problem> {
     let caller = caller(parts, api)?;
+    audit::this_is(&caller);
     if caller.role.allows(action) {
         Ok(caller)
     } else {

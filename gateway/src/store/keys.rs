@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::change::Change;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ConfigVersion, KeyId, TenantId};
 use crate::domain::key::{KeyHash, Role};
@@ -67,9 +68,13 @@ impl Store {
         )
         .fetch_one(change.connection())
         .await?;
-        let version = change.commit().await?;
+        let id = KeyId::new(id);
+        let deed = Deed::new(Operation::KeyCreate, wish.tenant, id);
+        let version = change
+            .commit(&[deed.with(format!("role {}", wish.role))])
+            .await?;
         Ok(NewKey {
-            id: KeyId::new(id),
+            id,
             secret,
             version,
         })
@@ -118,15 +123,18 @@ impl Store {
     pub async fn revoke_key(&self, id: KeyId) -> Result<Option<ConfigVersion>, StoreError> {
         let mut change = Change::begin(&self.pool).await?;
         let revoked = sqlx::query!(
-            "update api_key set revoked_at = now(), v = $2 where id = $1 and revoked_at is null",
+            "update api_key set revoked_at = now(), v = $2 where id = $1 and revoked_at is null
+             returning tenant_id",
             id.get(),
             change.version().get()
         )
-        .execute(change.connection())
+        .fetch_optional(change.connection())
         .await?;
-        if revoked.rows_affected() == 0 {
+        let Some(revoked) = revoked else {
             return Ok(None);
-        }
-        Ok(Some(change.commit().await?))
+        };
+        let tenant = revoked.tenant_id.map(TenantId::new);
+        let deed = Deed::new(Operation::KeyRevoke, tenant, id);
+        Ok(Some(change.commit(&[deed]).await?))
     }
 }
