@@ -50,16 +50,19 @@ async fn journey(gateway: &Gateway, api: &Api, receiver: &Receiver) -> Vec<Strin
     api.post(&at("/pause"), &none).await.expect(200);
     api.post(&at("/resume"), &none).await.expect(200);
     api.post(&at("/test"), &none).await.expect(202);
-    let sent = gateway
-        .api()
-        .post("/v1/events", &json!({"type": "a.b", "tenant": "acme", "data": {}}));
+    let sent = gateway.api().post(
+        "/v1/events",
+        &json!({"type": "a.b", "tenant": "acme", "data": {}}),
+    );
     let sent = sent.await.expect(202);
     let event = sent["id"].as_str().unwrap().to_owned();
     let delivery = wait::until("the delivery failed once", || async {
         let list = api.get(&format!("/v1/deliveries?event={event}")).await;
         let list = list.json();
         let one = list["data"].as_array()?.first()?.clone();
-        one["due_at"].is_string().then(|| one["id"].as_str().unwrap().to_owned())
+        one["due_at"]
+            .is_string()
+            .then(|| one["id"].as_str().unwrap().to_owned())
     })
     .await;
     let at_delivery = |rest: &str| format!("/v1/deliveries/{delivery}/{rest}");
@@ -114,7 +117,10 @@ async fn whatever_changes_is_written_down_with_who_did_it_and_without_a_secret()
     portal.post("/ui/enter", &[("link", &link)]).await;
     secrets.push(link);
     let sent = gateway.send(event("a.b").with("tenant", "acme")).await;
-    admin.delete(&format!("/v1/events/{sent}")).await.expect(204);
+    admin
+        .delete(&format!("/v1/events/{sent}"))
+        .await
+        .expect(204);
     let erase = admin.post("/v1/tenants/acme/erase", &json!({"confirm": "acme"}));
     erase.await.expect(202);
     admin.delete(&format!("/v1/keys/{id}")).await.expect(200);
@@ -188,9 +194,15 @@ async fn what_is_refused_is_written_down_too_and_tenants_see_their_own() {
     let probe = format!("/v1/subscriptions/{theirs}/pause");
     acme.post(&probe, &json!({})).await.expect(404);
     let stranger = admin.with_key(Some("hgk_nobody"));
-    stranger.post("/v1/keys", &json!({"role": "admin"})).await.expect(401);
+    stranger
+        .post("/v1/keys", &json!({"role": "admin"}))
+        .await
+        .expect(401);
     let nobody = admin.with_key(None);
-    nobody.post("/v1/keys", &json!({"role": "admin"})).await.expect(401);
+    nobody
+        .post("/v1/keys", &json!({"role": "admin"}))
+        .await
+        .expect(401);
     let wrong = Dashboard::of(&gateway);
     wrong.post("/ui/login", &[("key", "hgk_guess")]).await;
 
@@ -229,7 +241,10 @@ async fn what_is_refused_is_written_down_too_and_tenants_see_their_own() {
     let mut walked = Vec::new();
     let mut after = String::new();
     loop {
-        let page = admin.get(&format!("/v1/audit?limit=3{after}")).await.expect(200);
+        let page = admin
+            .get(&format!("/v1/audit?limit=3{after}"))
+            .await
+            .expect(200);
         walked.extend(page["data"].as_array().unwrap().clone());
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
@@ -238,7 +253,11 @@ async fn what_is_refused_is_written_down_too_and_tenants_see_their_own() {
     }
     assert_eq!(walked, entries(admin, "limit=500").await);
     let of_keys = entries(admin, "operation=key").await;
-    assert!(of_keys.iter().all(|entry| entry["operation"] == "key.create"));
+    assert!(
+        of_keys
+            .iter()
+            .all(|entry| entry["operation"] == "key.create")
+    );
     assert_eq!(of_keys.len(), 4);
 }
 
@@ -249,7 +268,10 @@ async fn a_change_and_its_entry_are_one_and_no_entry_can_be_changed() {
     let pool = database.pool().await;
     gateway
         .api()
-        .post("/v1/keys", &json!({"role": "viewer", "description": "the first"}))
+        .post(
+            "/v1/keys",
+            &json!({"role": "viewer", "description": "the first"}),
+        )
         .await
         .expect(201);
     for change in [
@@ -258,7 +280,10 @@ async fn a_change_and_its_entry_are_one_and_no_entry_can_be_changed() {
         "truncate hookgate.audit",
     ] {
         let error = sqlx::query(change).execute(&pool).await.unwrap_err();
-        assert!(error.to_string().contains("only added to"), "{change}: {error}");
+        assert!(
+            error.to_string().contains("only added to"),
+            "{change}: {error}"
+        );
     }
 
     // What cannot be written down is not done.
@@ -266,7 +291,10 @@ async fn a_change_and_its_entry_are_one_and_no_entry_can_be_changed() {
     sqlx::query(deaf).execute(&pool).await.unwrap();
     gateway
         .api()
-        .post("/v1/keys", &json!({"role": "admin", "description": "unseen"}))
+        .post(
+            "/v1/keys",
+            &json!({"role": "admin", "description": "unseen"}),
+        )
         .await
         .expect(503);
     let keys = gateway.api().get("/v1/keys").await.expect(200);
@@ -282,7 +310,9 @@ async fn a_change_and_its_entry_are_one_and_no_entry_can_be_changed() {
         (entries(gateway.api(), "object=old").await.len() == 3).then_some(())
     })
     .await;
-    let swept = sqlx::query("delete from hookgate.audit where object = 'old' and at < now() - interval '30 days'");
+    let swept = sqlx::query(
+        "delete from hookgate.audit where object = 'old' and at < now() - interval '30 days'",
+    );
     assert_eq!(swept.execute(&pool).await.unwrap().rows_affected(), 2);
 }
 
@@ -294,9 +324,15 @@ async fn the_command_line_and_the_dashboard_show_it() {
         .await
         .good();
     let shown = cli.run(&["audit", "--operation", "key"]).await.good();
-    assert!(shown.contains("key.create") && shown.contains("first_key"), "{shown}");
+    assert!(
+        shown.contains("key.create") && shown.contains("first_key"),
+        "{shown}"
+    );
     assert!(!shown.contains("tenant.create"), "{shown}");
-    let json = cli.run(&["audit", "--tenant", "acme", "--json"]).await.good();
+    let json = cli
+        .run(&["audit", "--tenant", "acme", "--json"])
+        .await
+        .good();
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["data"][0]["operation"], "key.create");
 

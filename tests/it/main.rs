@@ -32,6 +32,7 @@ mod frozen_node;
 mod github_payloads;
 mod harness;
 mod idempotency_days;
+mod isolation;
 mod job_commands;
 mod labels;
 mod lane_log;

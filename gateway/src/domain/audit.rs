@@ -186,7 +186,9 @@ pub struct UnknownResult;
 /// An object's name as it is kept: short, without control characters.
 #[must_use]
 pub fn plain(text: &str, max_chars: usize) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let visible = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
     visible.take(max_chars).collect()
 }
 
@@ -202,7 +204,10 @@ mod tests {
         assert_eq!(names.len(), Operation::ALL.len());
         for name in names {
             let (what, does) = name.split_once('.').unwrap();
-            assert!(!what.is_empty() && !does.is_empty() && name.len() <= 64, "{name}");
+            assert!(
+                !what.is_empty() && !does.is_empty() && name.len() <= 64,
+                "{name}"
+            );
         }
     }
 

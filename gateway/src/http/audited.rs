@@ -27,27 +27,87 @@ const CHANGES: &[(&str, &str, Operation)] = &[
     ("POST", "/v1/sources", Operation::SourceCreate),
     ("PUT", "/v1/sources/{id}", Operation::SourceChange),
     ("DELETE", "/v1/sources/{id}", Operation::SourceDelete),
-    ("POST", "/v1/sources/{id}/secret/rotate", Operation::SourceRotate),
+    (
+        "POST",
+        "/v1/sources/{id}/secret/rotate",
+        Operation::SourceRotate,
+    ),
     ("POST", "/v1/subscriptions", Operation::SubscriptionCreate),
-    ("PUT", "/v1/subscriptions/{id}", Operation::SubscriptionChange),
-    ("PATCH", "/v1/subscriptions/{id}", Operation::SubscriptionChange),
-    ("DELETE", "/v1/subscriptions/{id}", Operation::SubscriptionDelete),
-    ("POST", "/v1/subscriptions/{id}/pause", Operation::SubscriptionPause),
-    ("POST", "/v1/subscriptions/{id}/resume", Operation::SubscriptionResume),
-    ("POST", "/v1/subscriptions/{id}/test", Operation::SubscriptionTest),
-    ("POST", "/v1/subscriptions/{id}/secret/rotate", Operation::SubscriptionRotate),
-    ("GET", "/v1/subscriptions/{id}/confirm", Operation::SubscriptionConfirm),
-    ("POST", "/v1/subscriptions/{id}/confirm", Operation::SubscriptionConfirm),
-    ("POST", "/v1/subscriptions/{id}/missed/release", Operation::JobCreate),
-    ("POST", "/v1/subscriptions/{id}/replay", Operation::JobCreate),
+    (
+        "PUT",
+        "/v1/subscriptions/{id}",
+        Operation::SubscriptionChange,
+    ),
+    (
+        "PATCH",
+        "/v1/subscriptions/{id}",
+        Operation::SubscriptionChange,
+    ),
+    (
+        "DELETE",
+        "/v1/subscriptions/{id}",
+        Operation::SubscriptionDelete,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/pause",
+        Operation::SubscriptionPause,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/resume",
+        Operation::SubscriptionResume,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/test",
+        Operation::SubscriptionTest,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/secret/rotate",
+        Operation::SubscriptionRotate,
+    ),
+    (
+        "GET",
+        "/v1/subscriptions/{id}/confirm",
+        Operation::SubscriptionConfirm,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/confirm",
+        Operation::SubscriptionConfirm,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/missed/release",
+        Operation::JobCreate,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/replay",
+        Operation::JobCreate,
+    ),
     ("POST", "/v1/deliveries/retry", Operation::JobCreate),
-    ("POST", "/v1/deliveries/{id}/retry", Operation::DeliveryRetry),
-    ("POST", "/v1/deliveries/{id}/cancel", Operation::DeliveryCancel),
+    (
+        "POST",
+        "/v1/deliveries/{id}/retry",
+        Operation::DeliveryRetry,
+    ),
+    (
+        "POST",
+        "/v1/deliveries/{id}/cancel",
+        Operation::DeliveryCancel,
+    ),
     ("DELETE", "/v1/events/{id}", Operation::EventErase),
     ("DELETE", "/v1/jobs/{id}", Operation::JobCancel),
     ("PUT", "/v1/plugins/{name}", Operation::PluginUpload),
     ("DELETE", "/v1/plugins/{name}", Operation::PluginDelete),
-    ("POST", "/v1/plugins/{name}/activate", Operation::PluginActivate),
+    (
+        "POST",
+        "/v1/plugins/{name}/activate",
+        Operation::PluginActivate,
+    ),
     ("POST", "/v1/plugins/{name}/backtest", Operation::JobCreate),
 ];
 
@@ -119,7 +179,11 @@ mod tests {
         let described = super::super::router::described(super::super::plugins::routes());
         let document = serde_json::to_value(described.get_openapi()).unwrap();
         let mut known: BTreeSet<String> = HARMLESS.iter().map(|one| (*one).to_owned()).collect();
-        known.extend(CHANGES.iter().map(|(method, path, _)| format!("{method} {path}")));
+        known.extend(
+            CHANGES
+                .iter()
+                .map(|(method, path, _)| format!("{method} {path}")),
+        );
         let mut there = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             for method in item.as_object().unwrap().keys() {

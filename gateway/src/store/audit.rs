@@ -223,7 +223,10 @@ impl Store {
             return Ok(());
         };
         if unwritten > 0 {
-            let words = format!("{}; {unwritten} refusals before it were only counted", deed.detail);
+            let words = format!(
+                "{}; {unwritten} refusals before it were only counted",
+                deed.detail
+            );
             deed.detail = words;
         }
         deed.tenant = deed.tenant.or(acting.bound_to());

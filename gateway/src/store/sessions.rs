@@ -138,7 +138,9 @@ impl Store {
         .fetch_one(change.connection())
         .await?;
         let deed = Deed::new(Operation::PortalLink, wish.tenant, "dashboard");
-        change.commit(deed.with(format!("as {}", wish.role))).await?;
+        change
+            .commit(deed.with(format!("as {}", wish.role)))
+            .await?;
         Ok(Opened {
             secret,
             expires_at: expires_at.into(),

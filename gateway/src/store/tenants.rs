@@ -112,9 +112,7 @@ impl Store {
         .await?;
         let id = TenantId::new(row.id);
         let deed = Deed::new(Operation::TenantSet, id, name);
-        let version = change
-            .commit(&[deed.with(said(quota, retention))])
-            .await?;
+        let version = change.commit(&[deed.with(said(quota, retention))]).await?;
         let tenant = Tenant {
             id,
             name: name.clone(),

@@ -88,7 +88,14 @@ fn rows(list: &List<AuditEntry>) -> Markup {
         }
     };
     let columns = [
-        "When", "Operation", "Result", "Thing", "~Detail", "Who", "~From", "~Tenant",
+        "When",
+        "Operation",
+        "Result",
+        "Thing",
+        "~Detail",
+        "Who",
+        "~From",
+        "~Tenant",
     ];
     table("Audit log", &columns, &rows)
 }

@@ -7,9 +7,9 @@ use axum::routing::{get, post};
 
 use super::refusal::Refusal;
 use super::{
-    Ui, UiParts, assets, audit, deliveries, delivery, enter, event, events, guard, jobs, keys, live,
-    login, nodes, overview, plugin, plugins, replay, settings, sources, subscription, subscription_form,
-    subscriptions, tenants, workbench,
+    Ui, UiParts, assets, audit, deliveries, delivery, enter, event, events, guard, jobs, keys,
+    live, login, nodes, overview, plugin, plugins, replay, settings, sources, subscription,
+    subscription_form, subscriptions, tenants, workbench,
 };
 
 /// Largest form with a component, which has a limit of its own.
