@@ -13,8 +13,8 @@ async fn entries(api: &Api, query: &str) -> Vec<Value> {
 }
 
 async fn key(api: &Api, role: &str, tenant: Option<&str>) -> (Api, Value) {
-    let made = api.post("/v1/keys", &json!({"role": role, "tenant": tenant}));
-    let made = made.await.expect(201);
+    let form = json!({"role": role, "tenant": tenant});
+    let made = api.post("/v1/keys", &form).await.expect(201);
     (api.with_key(made["key"].as_str()), made)
 }
 
@@ -50,11 +50,8 @@ async fn journey(gateway: &Gateway, api: &Api, receiver: &Receiver) -> Vec<Strin
     api.post(&at("/pause"), &none).await.expect(200);
     api.post(&at("/resume"), &none).await.expect(200);
     api.post(&at("/test"), &none).await.expect(202);
-    let sent = gateway.api().post(
-        "/v1/events",
-        &json!({"type": "a.b", "tenant": "acme", "data": {}}),
-    );
-    let sent = sent.await.expect(202);
+    let sent = json!({"type": "a.b", "tenant": "acme", "data": {}});
+    let sent = gateway.api().post("/v1/events", &sent).await.expect(202);
     let event = sent["id"].as_str().unwrap().to_owned();
     let delivery = wait::until("the delivery failed once", || async {
         let list = api.get(&format!("/v1/deliveries?event={event}")).await;
@@ -121,8 +118,11 @@ async fn whatever_changes_is_written_down_with_who_did_it_and_without_a_secret()
         .delete(&format!("/v1/events/{sent}"))
         .await
         .expect(204);
-    let erase = admin.post("/v1/tenants/acme/erase", &json!({"confirm": "acme"}));
-    erase.await.expect(202);
+    let erase = json!({"confirm": "acme"});
+    admin
+        .post("/v1/tenants/acme/erase", &erase)
+        .await
+        .expect(202);
     admin.delete(&format!("/v1/keys/{id}")).await.expect(200);
 
     let mine = entries(admin, &format!("key={id}&limit=500&result=done")).await;
@@ -320,9 +320,8 @@ async fn a_change_and_its_entry_are_one_and_no_entry_can_be_changed() {
 async fn the_command_line_and_the_dashboard_show_it() {
     let gateway = Gateway::fresh().await;
     let cli = Cli::of(&gateway);
-    cli.run(&["keys", "create", "viewer", "--tenant", "acme"])
-        .await
-        .good();
+    let words = ["keys", "create", "viewer", "--tenant", "acme"];
+    assert!(cli.run(&words).await.good().contains("hgk_"));
     let shown = cli.run(&["audit", "--operation", "key"]).await.good();
     assert!(
         shown.contains("key.create") && shown.contains("first_key"),

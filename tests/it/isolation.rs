@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// In everything that belongs to the tenant `acme`, and in nothing else.
 const CANARY: &str = "canary-of-acme";
 
+/// Routes that show a caller again what it asked for.
+const ECHOES: [&str; 3] = ["GET /v1/audit", "GET /v1/jobs", "POST /v1/deliveries/retry"];
+
 /// What a route asks of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
@@ -75,8 +78,9 @@ fn subscription(receiver: &Receiver) -> Value {
 
 async fn furnish(gateway: &Gateway, receiver: &Receiver) -> Things {
     let api = gateway.api();
-    let made = api.post("/v1/subscriptions", &subscription(receiver));
-    let subscription = text(&made.await.expect(201), "id");
+    let form = subscription(receiver);
+    let made = api.post("/v1/subscriptions", &form).await.expect(201);
+    let subscription = text(&made, "id");
     let event = json!({"type": "a.b", "tenant": "acme", "source": CANARY, "data": {"is": CANARY}});
     let event = text(&api.post("/v1/events", &event).await.expect(202), "id");
     let list = format!("/v1/deliveries?event={event}");
@@ -102,7 +106,8 @@ async fn furnish(gateway: &Gateway, receiver: &Receiver) -> Things {
         .post(&format!("/v1/subscriptions/{subscription}/replay"), &replay)
         .await
         .expect(202);
-    let made = api.post("/v1/keys", &json!({"role": "viewer", "tenant": "acme"}));
+    let form = json!({"role": "viewer", "tenant": "acme"});
+    let made = api.post("/v1/keys", &form).await.expect(201);
     Things {
         event,
         subscription,
@@ -110,7 +115,7 @@ async fn furnish(gateway: &Gateway, receiver: &Receiver) -> Things {
         source: text(&source, "id"),
         address,
         job: text(&job, "id"),
-        key: text(&made.await.expect(201), "id"),
+        key: text(&made, "id"),
     }
 }
 
@@ -124,9 +129,9 @@ fn matrix(things: &Things, receiver: &Receiver) -> BTreeMap<String, Row> {
     let whole = subscription(receiver);
     let event = json!({"type": "a.b", "tenant": "acme", "data": {}});
     let source = json!({"name": CANARY, "tenant": "acme", "verify": {"kind": "github"}});
-    let explain = json!({"subscription": things.subscription, "event": things.event});
+    let explain = json!({"subscription_id": things.subscription, "event": things.event});
     let run = json!({"event": {"type": "a.b", "data": {}}, "config": {}});
-    let last = json!({"last": 1, "version": 1});
+    let last = json!({"last": 1, "version": 1, "config": {}});
     let retry = json!({"event": things.event, "since": "1h"});
     let rows: Vec<(&str, Needs, Foreign, &str, Option<Value>)> = vec![
         ("GET /in/{address}", Nothing, Own, "", None),
@@ -176,7 +181,7 @@ fn matrix(things: &Things, receiver: &Receiver) -> BTreeMap<String, Row> {
         (
             "POST /v1/keys",
             Administer,
-            NotFound,
+            OtherTenant,
             "",
             Some(json!({"role": "viewer", "tenant": "acme"})),
         ),
@@ -211,7 +216,7 @@ fn matrix(things: &Things, receiver: &Receiver) -> BTreeMap<String, Row> {
         (
             "POST /v1/plugins/{name}/run",
             Manage,
-            NotFound,
+            OtherTenant,
             "",
             Some(run),
         ),
@@ -517,8 +522,8 @@ async fn every_route_keeps_tenants_apart_whoever_calls() {
 
 /// Nobody gets in without a key that is known.
 async fn strangers(admin: &Api, matrix: &BTreeMap<String, Row>) {
-    let made = admin.post("/v1/keys", &json!({"role": "admin", "tenant": "acme"}));
-    let made = made.await.expect(201);
+    let form = json!({"role": "admin", "tenant": "acme"});
+    let made = admin.post("/v1/keys", &form).await.expect(201);
     let revoked = admin.with_key(made["key"].as_str());
     let at = format!("/v1/keys/{}", text(&made, "id"));
     admin.delete(&at).await.expect(200);
@@ -536,6 +541,7 @@ async fn strangers(admin: &Api, matrix: &BTreeMap<String, Row>) {
 
 /// Whoever has a key of another tenant, even an admin's, neither sees nor changes anything.
 async fn foreigners(admin: &Api, matrix: &BTreeMap<String, Row>, things: &Things) {
+    let mut wrong = Vec::new();
     for role in ["admin", "subscriber", "viewer", "publisher"] {
         let foreigner = key(admin, role, Some("other")).await;
         for (route, row) in matrix {
@@ -551,58 +557,74 @@ async fn foreigners(admin: &Api, matrix: &BTreeMap<String, Row>, things: &Things
                 (true, Foreign::Own) => &[200, 202, 204],
                 (true, Foreign::OtherTenant) => &[403, 404, 422],
             };
-            assert!(
-                expected.contains(&answer.status),
-                "{role} {route}: {} {said}",
-                answer.status
-            );
-            for secret in [CANARY, &things.event, &things.delivery, &things.address] {
-                assert!(
-                    !said.contains(secret),
-                    "{role} {route} shows {secret}: {said}"
-                );
+            if !expected.contains(&answer.status) {
+                wrong.push(format!("{role} {route}: {} {said}", answer.status));
+            }
+            // What it asked for in vain is in its own audit log and in its own jobs.
+            let ids = [&things.event, &things.delivery, &things.address];
+            let hidden = ids
+                .into_iter()
+                .filter(|_| !ECHOES.contains(&route.as_str()));
+            for secret in hidden.map(String::as_str).chain([CANARY]) {
+                if said.contains(secret) {
+                    wrong.push(format!("{role} {route} shows {secret}: {said}"));
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A role may do what it is for, with things of its own tenant too.
 async fn lesser_roles(admin: &Api, matrix: &BTreeMap<String, Row>) {
+    let mut wrong = Vec::new();
     for role in ["viewer", "publisher", "subscriber"] {
         let lesser = key(admin, role, Some("acme")).await;
         for (route, row) in matrix.iter().filter(|(_, row)| !allows(role, row.needs)) {
             let answer = call(&lesser, route, row).await;
-            assert_eq!(answer.status, 403, "{role} {route}: {}", answer.text());
+            if answer.status != 403 {
+                wrong.push(format!(
+                    "{role} {route}: {} {}",
+                    answer.status,
+                    answer.text()
+                ));
+            }
         }
     }
     let viewer = key(admin, "viewer", Some("acme")).await;
     for (route, row) in matrix.iter().filter(|(_, row)| row.needs == Needs::Read) {
         let answer = call(&viewer, route, row).await;
-        assert!(answer.status < 300, "viewer {route}: {}", answer.text());
+        if answer.status >= 300 {
+            wrong.push(format!(
+                "viewer {route}: {} {}",
+                answer.status,
+                answer.text()
+            ));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Its own admin may do everything but what is about all tenants: so each row asks for what is there.
 async fn own(admin: &Api, acme: &Api, matrix: &BTreeMap<String, Row>) {
     let last = |route: &str| route.starts_with("DELETE ") || route.ends_with("/erase");
     let (ends, rows): (Vec<_>, Vec<_>) = matrix.iter().partition(|(route, _)| last(route));
+    let mut wrong = Vec::new();
     for (route, row) in rows.into_iter().chain(ends) {
         let answer = call(acme, route, row).await;
-        let said = answer.text();
-        match row.needs {
+        let is_right = match row.needs {
             Needs::Operate => {
-                assert_eq!(answer.status, 403, "{route}: {said}");
-                let answer = call(admin, route, row).await;
-                assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+                let operator = call(admin, route, row).await;
+                answer.status == 403 && operator.status == 200
             }
             // Those have secrets of their own, of which other tests tell.
-            Needs::Nothing => assert!(answer.status < 500, "{route}: {said}"),
+            Needs::Nothing => answer.status < 500,
             // It is there, whatever its state allows now.
-            _ => assert!(
-                answer.status < 300 || answer.status == 409,
-                "{route}: {} {said}",
-                answer.status
-            ),
+            _ => answer.status < 300 || answer.status == 409,
+        };
+        if !is_right {
+            wrong.push(format!("{route}: {} {}", answer.status, answer.text()));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
