@@ -49,7 +49,20 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
         .current_dir(root())
         .env("SQLX_OFFLINE", "true")
         .env("CARGO_TARGET_DIR", target_dir());
+    for (name, _) in env::vars_os() {
+        if is_of_this_package(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
+}
+
+/// What cargo told xtask of xtask. Build scripts that look at it (ring's does) would run again,
+/// and all that depends on them, whenever cargo is called directly in between.
+fn is_of_this_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Runs to the end, its output shown.
