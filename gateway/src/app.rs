@@ -142,10 +142,7 @@ impl Gateway {
             ready: work,
         };
         let delivery = core.delivery(&log, pipeline, told);
-        shutdown.spawn("expiry", lives::expire(core.store.clone(), shutdown.soft()));
-        let kept = settings.retention.audit;
-        let sweep = lives::sweep_audit(core.store.clone(), kept, shutdown.soft());
-        shutdown.spawn("audit", sweep);
+        lives::upkeep(&core.store, settings.retention.audit, &shutdown);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims.clone(), &keys.admin);

@@ -62,8 +62,15 @@ async fn beat((store, node): (Store, NodeId), metrics: Metrics, stop: Cancellati
     }
 }
 
-/// Lets entries of the audit log go that are older than `kept`. Any node does it for all.
-pub(super) async fn sweep_audit(store: Store, kept: Duration, stop: CancellationToken) {
+/// What goes by the clock: subscriptions end, and entries of the audit log that are older than `kept` go.
+pub(super) fn upkeep(store: &Store, kept: Duration, shutdown: &Shutdown) {
+    shutdown.spawn("expiry", expire(store.clone(), shutdown.soft()));
+    let sweep = sweep_audit(store.clone(), kept, shutdown.soft());
+    shutdown.spawn("audit", sweep);
+}
+
+/// Any node does it for all.
+async fn sweep_audit(store: Store, kept: Duration, stop: CancellationToken) {
     let mut pause = Duration::ZERO;
     while stop
         .run_until_cancelled(tokio::time::sleep(pause))
@@ -212,7 +219,7 @@ impl FailureWatch {
 }
 
 /// Ends subscriptions whose time has come.
-pub(super) async fn expire(store: Store, stop: CancellationToken) {
+async fn expire(store: Store, stop: CancellationToken) {
     const LOOK_EVERY: Duration = Duration::from_millis(250);
     while stop
         .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
