@@ -41,6 +41,8 @@ enum Command {
     Send(cli::send::SendArgs),
     /// Look at events, erase their data
     Events(cli::events::EventsArgs),
+    /// Follow events as they come in, on whichever node
+    Tail(cli::tail::TailArgs),
     /// Look at deliveries, retry, cancel and verify them
     Deliveries(cli::deliveries::DeliveriesArgs),
     /// Look at subscriptions, change them, replay their events
@@ -116,6 +118,7 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         }
         Command::Send(arguments) => cli::send::run(arguments).await,
         Command::Events(arguments) => cli::events::run(arguments).await,
+        Command::Tail(arguments) => cli::tail::run(arguments).await,
         Command::Deliveries(arguments) => cli::deliveries::run(arguments).await,
         Command::Subscriptions(arguments) => cli::subscriptions::run(arguments).await,
         Command::Sources(arguments) => cli::sources::run(arguments).await,

@@ -176,6 +176,9 @@ async fn the_mistakes_of_the_first_ten_minutes_are_answered_with_their_cure() {
         assert!(refused.contains(cure), "{words:?}: {refused}");
         assert!(!refused.contains("panicked"), "{words:?}: {refused}");
     }
+    let refused = cli.run(&["send", "a.b", "--data", "{bad"]).await.refused();
+    let reason = "key must be a string";
+    assert_eq!(refused.matches(reason).count(), 1, "told once: {refused}");
     for (variable, value, cure) in [
         ("HOOKGATE_LISTEN", "8080", "127.0.0.1:8080"),
         ("DATABASE_URL", "localhost/hookgate", "postgres://"),

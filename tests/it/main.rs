@@ -71,6 +71,7 @@ mod sources;
 mod statements;
 mod structure;
 mod subscriptions;
+mod tail;
 mod two_nodes;
 mod verification;
 mod verify;

@@ -117,6 +117,7 @@ async fn a_watch_looks_at_some_columns_and_takes_the_tenant_from_one() {
             "truncate are not known",
         ),
         ("'line', 'line', operations => '{}'", "are not known"),
+        ("'line', ''", "type is empty"),
         ("'line', 'hookgate.mine'", "begins with hookgate."),
         ("'nowhere', 'line'", "does not exist"),
     ] {

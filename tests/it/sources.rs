@@ -198,6 +198,23 @@ async fn secrets_overlap_on_every_node_and_lie_sealed() {
     let row: String = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
     assert!(!row.contains("a secret of the provider"), "{row}");
 
+    // Rules that the kept secret does not fit would refuse everything, and say so beforehand.
+    let plain = json!({"name": "plain", "verify": {"kind": "hmac", "header": "x-sig", "secret": "not in hex at all"}});
+    let plain = make(&one, plain).await;
+    let path = format!("/v1/sources/{}", plain["id"].as_str().unwrap());
+    let mut changed = json!({"name": "plain", "verify": {"kind": "hmac", "header": "x-sig", "secret_encoding": "hex"}});
+    let refused = one.api().put(&path, &changed).await.expect(422);
+    assert_eq!(
+        refused["errors"][0]["pointer"], "#/verify/secret",
+        "{refused}"
+    );
+    assert!(
+        refused["detail"].as_str().unwrap().contains("does not fit"),
+        "{refused}"
+    );
+    changed["verify"]["secret"] = json!("6b65792d6f662d7465737473");
+    one.api().put(&path, &changed).await.expect(200);
+
     one.api()
         .delete(&format!("/v1/sources/{id}"))
         .await

@@ -18,6 +18,7 @@ pub mod load;
 pub mod plugin_bench;
 pub mod postgres;
 pub mod receiver;
+pub mod tail;
 pub mod tool;
 pub mod wait;
 

@@ -2,6 +2,7 @@
 //!
 //! Speaks only to a gateway; what is sent to receivers has a sender of its own.
 
+mod frames;
 mod lines;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 
 use super::output::check_lines;
+pub(super) use frames::Frame;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -299,6 +301,16 @@ impl Client {
         } else {
             Err(self.refusal(status.as_u16(), &String::from_utf8_lossy(&body)))
         }
+    }
+
+    /// A problem that came after the answer had begun.
+    pub(super) fn told(&self, text: &str) -> ClientError {
+        let problem: Option<Value> = serde_json::from_str(text).ok();
+        let status = problem
+            .as_ref()
+            .and_then(|problem| problem["status"].as_u64());
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        self.refusal(status.unwrap_or(500), text)
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {

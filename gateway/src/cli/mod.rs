@@ -24,3 +24,4 @@ mod send_lines;
 pub mod serve;
 pub mod sources;
 pub mod subscriptions;
+pub mod tail;

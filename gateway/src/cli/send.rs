@@ -63,12 +63,12 @@ pub struct SendArgs {
 
 #[derive(Debug, thiserror::Error)]
 enum DataError {
-    #[error("{file} is neither JSON nor a file that can be read: {source}")]
+    #[error("{file} is neither JSON nor a file that can be read")]
     NoFile {
         file: String,
         source: std::io::Error,
     },
-    #[error("{place} does not hold JSON: {source}")]
+    #[error("{place} does not hold JSON")]
     NotJson {
         place: String,
         source: serde_json::Error,

@@ -13,6 +13,13 @@ pub const MAX_TYPE_BYTES: usize = 255;
 /// Types of the gateway's own notices begin so.
 pub const OWN_PREFIX: &str = "hookgate.";
 
+/// Whether Unicode keeps a code point free of any character, for ever.
+#[must_use]
+pub fn is_noncharacter(c: char) -> bool {
+    let code = u32::from(c);
+    (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
+}
+
 /// A pattern of event types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

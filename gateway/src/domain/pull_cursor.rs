@@ -15,11 +15,14 @@ use super::clock::Timestamp;
 use super::ids::{EventId, LaneId, SubscriptionId};
 
 const VERSION: u8 = 1;
+/// Stands for no subscription; theirs are numbered from one.
+const EVERYTHING: i32 = 0;
 
 /// Where a reader is. Opaque outside: it is handed back as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullCursor {
-    pub subscription: SubscriptionId,
+    /// Whose events are fetched; none where all are, whoever wants them.
+    pub subscription: Option<SubscriptionId>,
     /// Everything that was accepted before has been read.
     pub read_until: Timestamp,
     /// Place in lanes that have none of their own.
@@ -42,7 +45,7 @@ pub struct InvalidCursor;
 impl PullCursor {
     /// Before the first event that was accepted at `at` or later.
     #[must_use]
-    pub fn at(subscription: SubscriptionId, at: Timestamp) -> Self {
+    pub fn at(subscription: Option<SubscriptionId>, at: Timestamp) -> Self {
         let first = EventId::first_at(at, LaneId::new(0));
         Self {
             subscription,
@@ -84,7 +87,8 @@ impl PullCursor {
 impl fmt::Display for PullCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![VERSION];
-        bytes.extend(self.subscription.get().to_be_bytes());
+        let subscription = self.subscription.map_or(EVERYTHING, SubscriptionId::get);
+        bytes.extend(subscription.to_be_bytes());
         bytes.extend(self.read_until.as_ms().to_be_bytes());
         bytes.extend(self.start.get().to_be_bytes());
         for (lane, place) in &self.lanes {
@@ -104,7 +108,8 @@ impl FromStr for PullCursor {
         if take(&mut rest)? != [VERSION] {
             return Err(InvalidCursor);
         }
-        let subscription = SubscriptionId::new(i32::from_be_bytes(take(&mut rest)?));
+        let subscription = Some(i32::from_be_bytes(take(&mut rest)?));
+        let subscription = subscription.filter(|id| *id != EVERYTHING);
         let read_until = Timestamp::from_ms(i64::from_be_bytes(take(&mut rest)?));
         let start = EventId::new(i64::from_be_bytes(take(&mut rest)?));
         let mut lanes = BTreeMap::new();
@@ -117,7 +122,7 @@ impl FromStr for PullCursor {
             }
         }
         Ok(Self {
-            subscription,
+            subscription: subscription.map(SubscriptionId::new),
             read_until,
             start,
             lanes,
@@ -148,7 +153,7 @@ mod tests {
     }
 
     fn cursor() -> PullCursor {
-        PullCursor::at(SubscriptionId::new(7), Timestamp::from_ms(1000))
+        PullCursor::at(Some(SubscriptionId::new(7)), Timestamp::from_ms(1000))
     }
 
     #[test]
@@ -161,6 +166,8 @@ mod tests {
         );
         let text = cursor.to_string();
         assert_eq!(text.parse(), Ok(cursor));
+        let of_all = PullCursor::at(None, Timestamp::from_ms(1000));
+        assert_eq!(of_all.to_string().parse(), Ok(of_all));
         for wrong in [
             "",
             "AA",

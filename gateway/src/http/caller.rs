@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::Api;
 use super::problem::{Kind, Problem};
 use crate::domain::ids::TenantId;
-use crate::domain::key::{Action, Caller};
+use crate::domain::key::{Action, Caller, KeyHash};
 use crate::domain::tenant::TenantName;
 use crate::store::{audit, keys, sessions};
 
@@ -38,6 +38,35 @@ callers! {
     PluginOwner => ManagePlugins;
     /// May do everything.
     Admin => Administer;
+}
+
+/// A reader whose answer goes on for long, and its key, so that a key that was revoked ends it.
+#[derive(Clone, Debug)]
+pub struct LastingReader {
+    pub caller: Caller,
+    /// None for one that came without: the dashboard.
+    key: Option<KeyHash>,
+}
+
+impl LastingReader {
+    /// Whether the key may still read the same.
+    #[must_use]
+    pub fn may_go_on(&self, api: &Api) -> bool {
+        let Some(key) = &self.key else { return true };
+        let now = sessions::caller_of(api.store(), api.admin_key(), key);
+        now.is_some_and(|now| now.role.allows(Action::Read) && now.bound_to == self.caller.bound_to)
+    }
+}
+
+impl FromRequestParts<Api> for LastingReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let caller = allowed(parts, api, Action::Read)?;
+        let is_known = parts.extensions.get::<Caller>().is_some();
+        let key = (!is_known).then(|| key_of(parts)).transpose()?;
+        Ok(Self { caller, key })
+    }
 }
 
 /// May read what is about the gateway as a whole, hence about all tenants.
@@ -81,6 +110,12 @@ fn caller(parts: &Parts, api: &Api) -> Result<Caller, Problem> {
     if let Some(known) = parts.extensions.get::<Caller>() {
         return Ok(known.clone());
     }
+    let hash = key_of(parts)?;
+    sessions::caller_of(api.store(), api.admin_key(), &hash)
+        .ok_or_else(|| Problem::new(Kind::UnknownKey, "this key is not known, or was revoked"))
+}
+
+fn key_of(parts: &Parts) -> Result<KeyHash, Problem> {
     let no_key = || Problem::new(Kind::NoKey, "send `Authorization: Bearer <key>`");
     let value = parts.headers.get(AUTHORIZATION).ok_or_else(no_key)?;
     let (scheme, key) = value
@@ -91,9 +126,7 @@ fn caller(parts: &Parts, api: &Api) -> Result<Caller, Problem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(no_key());
     }
-    let hash = keys::hash(key.trim());
-    sessions::caller_of(api.store(), api.admin_key(), &hash)
-        .ok_or_else(|| Problem::new(Kind::UnknownKey, "this key is not known, or was revoked"))
+    Ok(keys::hash(key.trim()))
 }
 
 /// Which tenant a caller's question is about: its own, or the one that it names, or all.

@@ -213,7 +213,7 @@ pub struct EventView {
 }
 
 impl EventView {
-    fn new(api: &Api, event: events::Headline) -> Self {
+    pub(super) fn new(api: &Api, event: events::Headline) -> Self {
         let content_type = event.attributes.content_type().to_owned();
         Self {
             id: event.id,

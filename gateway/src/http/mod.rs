@@ -52,6 +52,8 @@ pub mod subscription_form;
 pub mod subscription_test;
 pub mod subscription_view;
 pub mod subscriptions;
+pub mod tail;
+pub mod tail_frame;
 pub mod tenants;
 pub mod timeline;
 pub mod verify;
@@ -59,6 +61,7 @@ pub mod verify;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::subscription_form::FormRules;
@@ -124,6 +127,8 @@ struct Shared {
     ingest: Ingest,
     sources: SourceRecords,
     arrivals: Arrivals,
+    /// One for each reader of the tail.
+    tails: Arc<Semaphore>,
 }
 
 impl Api {
@@ -136,6 +141,7 @@ impl Api {
             ingest,
             sources,
             arrivals: Arrivals::default(),
+            tails: Arc::new(Semaphore::new(tail::MAX_TAILS)),
         }))
     }
 
@@ -183,6 +189,10 @@ impl Api {
     #[must_use]
     pub fn arrivals(&self) -> &Arrivals {
         &self.0.arrivals
+    }
+
+    fn tails(&self) -> &Arc<Semaphore> {
+        &self.0.tails
     }
 
     #[must_use]

@@ -76,7 +76,7 @@ fn is_zero(count: &u32) -> bool {
 }
 
 /// A time whose events are not kept any more: some may have been missed.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Gap {
     since: String,
     until: String,
@@ -118,15 +118,16 @@ pub async fn pull(
     let record = api.store().subscription(id, bound(&caller)).await?;
     let record = record.ok_or_else(|| Problem::not_found("subscription"))?;
     let given: Option<PullCursor> = page::parameter("after", query.after.as_deref())?;
-    let cursor = given.unwrap_or_else(|| PullCursor::at(id, record.created_at));
-    if cursor.subscription != id {
-        let detail = "the query's after is the cursor of another subscription";
+    let cursor = given.unwrap_or_else(|| PullCursor::at(Some(id), record.created_at));
+    if cursor.subscription != Some(id) {
+        let detail = "the query's after is the cursor of another subscription, or of the tail";
         return Err(Problem::new(Kind::InvalidRequest, detail));
     }
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(MAX_WAIT);
     let reading = Reading {
         gap: gap(&api, &cursor).await?,
         api,
+        id,
         cursor,
         limit: page::limit(query.limit).into(),
         data: Vec::new(),
@@ -136,7 +137,7 @@ pub async fn pull(
 }
 
 /// Only who was away for hours can have come too late.
-async fn gap(api: &Api, cursor: &PullCursor) -> Result<Option<Gap>, Problem> {
+pub(super) async fn gap(api: &Api, cursor: &PullCursor) -> Result<Option<Gap>, Problem> {
     let now = api.store().clock().now();
     if now.since(cursor.read_until) < Duration::from_secs(3600) {
         return Ok(None);
@@ -153,6 +154,7 @@ async fn gap(api: &Api, cursor: &PullCursor) -> Result<Option<Gap>, Problem> {
 /// One answer on its way.
 struct Reading {
     api: Api,
+    id: SubscriptionId,
     cursor: PullCursor,
     limit: usize,
     data: Vec<PulledEvent>,
@@ -193,7 +195,7 @@ impl Reading {
     /// Reads until the answer is full or nothing is left; says whether something is.
     async fn read(&mut self) -> Result<bool, Problem> {
         let catalog = self.api.store().catalog();
-        let subscription = catalog.subscription(self.cursor.subscription);
+        let subscription = catalog.subscription(self.id);
         let subscription = subscription.filter(|it| it.state != Standing::Deleted);
         let subscription = subscription.ok_or_else(|| Problem::not_found("subscription"))?;
         let now = self.api.store().clock().now();

@@ -85,6 +85,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::again::routes())
         .merge(super::missed::routes())
         .merge(super::pull::routes())
+        .merge(super::tail::routes())
         .merge(super::erase::routes())
         .merge(super::verify::routes())
         .merge(super::sources::routes())

@@ -15,7 +15,7 @@ use super::Api;
 use super::caller::{Reader, bound};
 use super::input::{Asked, Id};
 use super::problem::{Problem, ProblemBody};
-use crate::domain::event::Event;
+use crate::domain::event::{Attributes, Event};
 use crate::domain::filter::Candidate;
 use crate::domain::ids::{EventId, SubscriptionId};
 use crate::domain::labels::Labels;
@@ -56,20 +56,29 @@ pub struct SampleView {
     sequence: String,
 }
 
+/// Data as a JSON value where it is one, and otherwise in base64.
+pub(super) fn shown(
+    data: &[u8],
+    attributes: &Attributes,
+) -> (Option<Box<RawValue>>, Option<String>) {
+    let text = match std::str::from_utf8(data) {
+        Ok("") => Some("null".to_owned()),
+        Ok(text) if attributes.is_json() => Some(text.to_owned()),
+        _ => None,
+    };
+    let value = text.and_then(|text| RawValue::from_string(text).ok());
+    let encoded = value.is_none().then(|| STANDARD.encode(data));
+    (value, encoded)
+}
+
 impl From<Event> for SampleView {
     fn from(event: Event) -> Self {
-        let is_json = event.attributes.is_json();
-        let text = match std::str::from_utf8(&event.data) {
-            Ok("") => Some("null".to_owned()),
-            Ok(text) if is_json => Some(text.to_owned()),
-            _ => None,
-        };
-        let data = text.and_then(|text| RawValue::from_string(text).ok());
+        let (data, data_base64) = shown(&event.data, &event.attributes);
         let is_bytes = data.is_none();
         Self {
             r#type: event.event_type.to_string(),
             timestamp: event.time().to_rfc3339(),
-            data_base64: is_bytes.then(|| STANDARD.encode(&event.data)),
+            data_base64,
             content_type: is_bytes.then(|| event.attributes.content_type().to_owned()),
             data,
             id: event.id,

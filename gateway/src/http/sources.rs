@@ -193,9 +193,30 @@ pub async fn replace(
         let detail = "is missing: the secret of another kind cannot stay";
         return Err(Problem::field("#/verify/secret", detail));
     }
+    if given.secret.is_none() {
+        check_kept_secrets(&api, id, &wish.rules.verify)?;
+    }
     let saved = api.store().save_source(edit, &wish, &given).await?;
     let version = saved.map_err(|NameTaken| name_taken(&wish.name))?;
     changed(&api, (id, version), None).await
+}
+
+/// Secrets that stay must mean something to the new rules too, or every request would be refused.
+fn check_kept_secrets(api: &Api, id: SourceId, verify: &Verifier) -> Result<(), Problem> {
+    let Some(keys) = api.store().catalog().source_keys(id) else {
+        return Ok(());
+    };
+    let now = api.store().clock().now();
+    for secret in keys.valid_at(now) {
+        if let Err(refusal) = check_secret(verify, secret) {
+            let detail = format!(
+                "is missing: a secret that the source has does not fit these rules ({refusal}); \
+                 give the provider's secret with them"
+            );
+            return Err(Problem::field("#/verify/secret", detail));
+        }
+    }
+    Ok(())
 }
 
 async fn changed(

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::flaw::Rule;
 use crate::domain::clock::Timestamp;
-use crate::domain::pattern::OWN_PREFIX;
+use crate::domain::pattern::{OWN_PREFIX, is_noncharacter};
 
 /// Longest source, subject, schema and extension.
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
@@ -57,11 +57,6 @@ pub(super) fn not_own(event_type: &str) -> Result<(), Rule> {
     }
     let rule = format!("begins with {OWN_PREFIX}, which is kept for the gateway's own events");
     Err(Rule::Domain(rule))
-}
-
-fn is_noncharacter(c: char) -> bool {
-    let code = u32::from(c);
-    (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
 }
 
 /// From 1970 to 9999, with an offset; a leap second has no instant that others would agree on.

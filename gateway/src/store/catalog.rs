@@ -18,7 +18,7 @@ use crate::domain::key::{Caller, KeyHash};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
 use crate::domain::queueing::{Place, Queueing};
 use crate::domain::quota::Quota;
-use crate::domain::source::{Source, Verifier};
+use crate::domain::source::{Source, SourceKeys, Verifier};
 use crate::domain::subscription::{State, Subscription};
 use crate::domain::tenant::TenantName;
 
@@ -218,6 +218,15 @@ impl Catalog {
     #[must_use]
     pub fn source_at(&self, address: &str) -> Option<Arc<Source>> {
         self.tables.read().sources.by_address.get(address).cloned()
+    }
+
+    /// What a source is known by, where it is there.
+    #[must_use]
+    pub fn source_keys(&self, id: SourceId) -> Option<SourceKeys> {
+        let tables = self.tables.read();
+        let mut sources = tables.sources.by_address.values();
+        let source = sources.find(|source| source.id == id)?;
+        Some(source.keys.clone())
     }
 
     /// The tenant's own plugin of that name, else the shared one.

@@ -35,6 +35,7 @@ pub mod states;
 pub mod stored_events;
 mod subscription_row;
 pub mod subscriptions;
+pub mod tail;
 pub mod tenants;
 
 use std::sync::Arc;

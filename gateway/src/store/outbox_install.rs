@@ -9,9 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Transaction};
 
 /// In their order; a step that is out is never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../migrations/0130_outbox.sql"),
     include_str!("../../migrations/0131_outbox_watch.sql"),
+    include_str!("../../migrations/0160_watch_needs_a_type.sql"),
 ];
 
 /// What an installation came to.

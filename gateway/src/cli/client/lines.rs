@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Client, ClientError};
 
 /// A stream has no end of its own; this one stands in for "never".
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The lines of an answer that is still being written.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::pattern::{MAX_TYPE_BYTES, OWN_PREFIX};
+use crate::domain::pattern::{MAX_TYPE_BYTES, OWN_PREFIX, is_noncharacter};
 
 /// Of requests that say nothing about their type.
 const NAMELESS: &str = "webhook.received";
@@ -55,10 +55,14 @@ pub struct TypeFrom {
 pub enum InvalidTypeFrom {
     #[error("needs one of header, pointer and text")]
     Origin,
+    #[error(
+        "text is the whole type; leave prefix and otherwise out, or name a header or a pointer"
+    )]
+    TextAlone,
     #[error("{0}")]
     Place(&'static str),
     #[error(
-        "a type has 1 to 255 bytes, no control characters, and does not begin with {OWN_PREFIX}"
+        "a type has 1 to 255 bytes, no control characters or code points that stand for none, and does not begin with {OWN_PREFIX}"
     )]
     Type,
 }
@@ -130,7 +134,7 @@ impl TypeFrom {
 
 fn is_type(text: &str) -> bool {
     (1..=MAX_TYPE_BYTES).contains(&text.len())
-        && !text.chars().any(char::is_control)
+        && !text.chars().any(|c| c.is_control() || is_noncharacter(c))
         && !text.starts_with(OWN_PREFIX)
 }
 
@@ -141,7 +145,10 @@ impl TryFrom<Form> for TypeFrom {
         let origin = match (form.header, form.pointer, form.text) {
             (Some(name), None, None) => TypeOrigin::At(Place::Header(name)),
             (None, Some(pointer), None) => TypeOrigin::At(Place::Pointer(pointer)),
-            (None, None, Some(text)) => TypeOrigin::Text(text),
+            (None, None, Some(text)) if form.prefix.is_none() && form.otherwise.is_none() => {
+                TypeOrigin::Text(text)
+            }
+            (None, None, Some(_)) => return Err(InvalidTypeFrom::TextAlone),
             _ => return Err(InvalidTypeFrom::Origin),
         };
         let prefix = form.prefix.unwrap_or_default();
@@ -186,6 +193,8 @@ mod tests {
             (None, "shop.webhook.received"),
             (Some(""), "shop.webhook.received"),
             (Some("a\u{7}b"), "shop.webhook.received"),
+            (Some("a\u{fdd0}b"), "shop.webhook.received"),
+            (Some("a\u{10ffff}"), "shop.webhook.received"),
         ] {
             let event_type = from.event_type(|_| found.map(str::to_owned));
             assert_eq!(event_type, expected, "{found:?}");
@@ -214,6 +223,10 @@ mod tests {
             (r#"{"pointer": "type"}"#, "JSON pointer"),
             (r#"{"text": "hookgate.x"}"#, "does not begin with"),
             (r#"{"heeder": "a"}"#, "heeder"),
+            (r#"{"text": "a.b", "prefix": "shop."}"#, "whole type"),
+            (r#"{"text": "a.b", "otherwise": "c.d"}"#, "whole type"),
+            ("{\"text\": \"a\u{fffe}\"}", "stand for none"),
+            (r#"{"header": "a", "prefix": "\ufdef"}"#, "stand for none"),
         ] {
             assert!(read(text).unwrap_err().contains(part), "{text}");
         }

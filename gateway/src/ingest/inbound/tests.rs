@@ -479,3 +479,41 @@ fn slack_is_answered_once_it_is_verified() {
     let stripe = source(r#"{"kind": "stripe"}"#, "12345678");
     assert_eq!(challenge::of_verified(&stripe, &request), None);
 }
+
+/// The rules were changed before the secret was: one of the two is in another encoding.
+#[test]
+fn a_secret_that_cannot_be_read_shuts_out_only_who_signs_with_it() {
+    let rules = r#"{"verify": {"kind": "hmac", "header": "x-sig", "secret_encoding": "hex"}}"#;
+    let secret = |text: &str| SourceSecret::parse(text).unwrap();
+    let hex = "6b65792d6f662d746573747321";
+    let until = at(1000);
+    let body = Bytes::from_static(b"{}");
+    let signed = ring::hmac::sign(
+        &ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"key-of-tests!"),
+        &body,
+    );
+    let signature = data_encoding::HEXLOWER.encode(signed.as_ref());
+    let headers = headers(&[("x-sig", &signature)]);
+    let request = Request {
+        headers: &headers,
+        body: &body,
+    };
+    for (current, old, expected) in [
+        (hex, "not in hex at all", Ok(())),
+        ("not in hex at all", hex, Ok(())),
+        ("not in hex at all", "nor is this", Err("secret")),
+    ] {
+        let mut source = with_rules(rules, Some(current));
+        source.keys.old = Some((secret(old), until));
+        let verified = verify(&source, &request, at(999));
+        assert_eq!(
+            verified.map_err(|refusal| refusal.kind()),
+            expected,
+            "{current} and {old}"
+        );
+    }
+    let mut source = with_rules(rules, Some("not in hex at all"));
+    source.keys.old = Some((secret(hex), until));
+    let refusal = verify(&source, &request, at(1001)).unwrap_err();
+    assert_eq!(refusal.kind(), "secret", "the other one's time is up");
+}

@@ -11,14 +11,7 @@ use crate::domain::source::{Source, SourceSecret, Verifier};
 /// Says for the operator why it is not believed.
 pub fn verify(source: &Source, request: &Request<'_>, now: Timestamp) -> Result<(), Refusal> {
     let verifier = &source.rules.verify;
-    let keys: Vec<Key> = source
-        .keys
-        .valid_at(now)
-        .map(|secret| Key::of(verifier, secret))
-        .collect::<Result<_, _>>()?;
-    if keys.is_empty() {
-        return Err(Refusal::NoSecret);
-    }
+    let keys = readable(verifier, source.keys.valid_at(now))?;
     let claim = signature::claim(verifier, request)?;
     if !claim.is_signed_with(&keys) {
         return Err(Refusal::Signature);
@@ -31,6 +24,26 @@ pub fn verify(source: &Source, request: &Request<'_>, now: Timestamp) -> Result<
         return Err(Refusal::Time { apart, tolerance });
     }
     Ok(())
+}
+
+/// The keys that the verifier can use: one that it cannot read, left from other rules, does not shut
+/// out who signs with the other.
+fn readable<'a>(
+    verifier: &Verifier,
+    secrets: impl Iterator<Item = &'a SourceSecret>,
+) -> Result<Vec<Key>, Refusal> {
+    let mut keys = Vec::new();
+    let mut unreadable = None;
+    for secret in secrets {
+        match Key::of(verifier, secret) {
+            Ok(key) => keys.push(key),
+            Err(refusal) => unreadable = unreadable.or(Some(refusal)),
+        }
+    }
+    if keys.is_empty() {
+        return Err(unreadable.unwrap_or(Refusal::NoSecret));
+    }
+    Ok(keys)
 }
 
 /// Whether a secret is one that the verifier can use.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::row;
 use crate::domain::clock::Timestamp;
@@ -179,14 +179,21 @@ impl Mover<'_> {
         let given: Vec<Given> = part.iter().map(|moving| Given::of(&moving.event)).collect();
         let oldest = part.iter().map(|moving| moving.matched_with).min();
         let matched_with = oldest.unwrap_or_default();
+        let mut is_told = false;
         while let Err(error) = self
             .ingest
             .park_what_was_missed(&given, appended, matched_with)
             .await
         {
-            warn!(%error, "events of another database wait for their subscriptions");
+            if !is_told {
+                warn!(%error, "events of another database wait for their subscriptions");
+                is_told = true;
+            }
             let wait = self.stop.run_until_cancelled(sleep(WAIT_WHILE_BUSY)).await;
             wait.ok_or(MoveError::Stopping)?;
+        }
+        if is_told {
+            info!("events of another database wait no longer for their subscriptions");
         }
         let mut rows = Vec::with_capacity(part.len());
         for (moving, appended) in part.iter().zip(appended) {
