@@ -143,7 +143,7 @@ impl Gateway {
             ready: work,
         };
         let delivery = core.delivery(&log, pipeline, told);
-        shutdown.spawn("expiry", lives::expire(core.store.clone(), shutdown.soft()));
+        lives::upkeep(&core.store, settings.retention.audit, &shutdown);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims.clone(), &keys.admin);

@@ -5,6 +5,7 @@
 )]
 
 mod api_page;
+mod audit;
 mod backtest;
 mod backup;
 mod bad_input;
@@ -34,6 +35,7 @@ mod fuzz;
 mod github_payloads;
 mod harness;
 mod idempotency_days;
+mod isolation;
 mod job_commands;
 mod labels;
 mod lane_log;

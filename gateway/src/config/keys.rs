@@ -95,6 +95,7 @@ pub(super) const KEYS: &[Key] = &[
     key("plugins.threads", "HOOKGATE_PLUGIN_THREADS", "plugin-threads", "Threads that run plugins; one per core where not given"),
     key("outbox.urls", "HOOKGATE_OUTBOX_URLS", "outbox-urls", "Databases of your own whose outbox is drained (`hookgate db install-outbox`): addresses with commas").secret(),
     key("retention.events", "HOOKGATE_RETENTION", "retention", "How long events and attempts are kept").with("7d"),
+    key("retention.audit", "HOOKGATE_AUDIT_RETENTION", "audit-retention", "How long entries of the audit log are kept").with("400d"),
     key("ui.name", "HOOKGATE_UI_NAME", "ui-name", "What the dashboard calls itself").with("Hookgate"),
     key("ui.logo", "HOOKGATE_UI_LOGO", "ui-logo", "File of the dashboard's logo: .svg, .png or .webp, at most 256 KiB"),
     key("ui.theme", "HOOKGATE_UI_THEME", "ui-theme", "Variables of the dashboard's style, as in accent=#0a7d5a,accent-dark=#4cc79c,radius=4px"),

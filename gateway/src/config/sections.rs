@@ -140,6 +140,8 @@ pub struct OutboxConfig {
 pub struct RetentionConfig {
     /// Events and their attempts. At least a day, the window of idempotency.
     pub events: Duration,
+    /// Entries of the audit log. At least the 30 days for which the database refuses to delete them.
+    pub audit: Duration,
 }
 
 /// How the dashboard looks. Section `[ui]`.
@@ -160,7 +162,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
     let threads = reader.optional("plugins.threads", count(1024));
     let folder = reader.optional("plugins.folder", |text| Ok(PathBuf::from(text)));
     let outboxes = reader.optional("outbox.urls", |text| list(text, postgres_url));
-    let retention = reader.required("retention.events", duration(DAY, DAY * 3650));
+    let events = reader.required("retention.events", duration(DAY, DAY * 3650));
+    let audit = reader.required("retention.audit", duration(DAY * 30, DAY * 3650));
     let ui = ui(reader);
 
     if let (Some(database), Some(access)) = (&database, &access)
@@ -184,7 +187,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
         outbox: OutboxConfig {
             urls: outboxes?.unwrap_or_default(),
         },
-        retention: RetentionConfig { events: retention? },
+        retention: RetentionConfig {
+            events: events?,
+            audit: audit?,
+        },
         ui: ui?,
         in_force: Effective::default(),
     })

@@ -31,6 +31,11 @@ macro_rules! kinds {
             const fn parts(self) -> (&'static str, StatusCode, &'static str) {
                 match self { $(Self::$name => ($slug, StatusCode::$status, $title)),* }
             }
+
+            /// The last part of the problem's `type`.
+            pub(super) const fn slug(self) -> &'static str {
+                self.parts().0
+            }
         }
     };
 }
@@ -241,7 +246,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (_, status, _) = self.kind.parts();
-        let header = self.header.clone();
+        let (kind, header) = (self.kind, self.header.clone());
         let body = self.into_body();
         let body = serde_json::to_vec(&body).expect("a problem is plain data");
         let mut response = (status, body).into_response();
@@ -250,6 +255,8 @@ impl IntoResponse for Problem {
         if let Some((name, value)) = header {
             headers.insert(name, value);
         }
+        // For those around the handler, who would otherwise have to read the body.
+        response.extensions_mut().insert(kind);
         response
     }
 }

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use super::Api;
-use super::caller::Reader;
+use super::caller::Operator;
 use super::problem::Problem;
 use crate::config::ServerConfig;
 use crate::ingest::room::Room;
@@ -170,11 +170,11 @@ async fn serve_connection(
     }
 }
 
-/// A caller on this machine, or one with a key that may read.
+/// A caller on this machine, or one with a key that may read what is about all tenants.
 #[derive(Debug)]
-pub struct LocalOrReader;
+pub struct LocalOrOperator;
 
-impl FromRequestParts<Api> for LocalOrReader {
+impl FromRequestParts<Api> for LocalOrOperator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
@@ -182,6 +182,6 @@ impl FromRequestParts<Api> for LocalOrReader {
         if peer.is_some_and(|ConnectInfo(peer)| peer.ip().is_loopback()) {
             return Ok(Self);
         }
-        Reader::from_request_parts(parts, api).await.map(|_| Self)
+        Operator::from_request_parts(parts, api).await.map(|_| Self)
     }
 }
