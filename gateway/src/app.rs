@@ -150,14 +150,7 @@ impl Gateway {
         core.beside(&api)?;
         let router = http::router::router(api, http::plugins::routes());
         let router = dashboard::beside(router, (&core, node), (&keys.admin, claims.public_url()));
-        let ending = http::server::Ending::of(&shutdown);
-        let held = core.metrics.http_held_bytes.clone();
-        let served = http::server::Served {
-            router,
-            room: Room::new(settings.server.max_held_bytes, held),
-        };
-        let serving = http::server::serve(listener, served, settings.server.clone(), ending);
-        shutdown.spawn("listener", serving);
+        core.serve(listener, router);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
             embedded,
@@ -314,6 +307,18 @@ impl Core<'_> {
         let sources = (self.store.clone(), api.log().clone());
         self.shutdown.spawn("arrivals", arrivals.run(sources, stop));
         Ok(())
+    }
+
+    fn serve(&self, listener: TcpListener, router: axum::Router) {
+        let config = self.settings.server.clone();
+        let held = self.metrics.http_held_bytes.clone();
+        let served = http::server::Served {
+            router,
+            room: Room::new(config.max_held_bytes, held),
+        };
+        let ending = http::server::Ending::of(&self.shutdown);
+        let serving = http::server::serve(listener, served, config, ending);
+        self.shutdown.spawn("listener", serving);
     }
 
     fn sender(&self) -> Sender {
