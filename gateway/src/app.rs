@@ -40,6 +40,7 @@ use crate::embedded::{Durability, Embedded, EmbeddedConfig, Search};
 use crate::http::{self, Api, ApiParts, ApiRules};
 use crate::ingest::notices::Notices;
 use crate::ingest::outbox::Drain;
+use crate::ingest::room::Room;
 use crate::jobs::{JobParts, Jobs};
 use crate::lifecycle::Shutdown;
 use crate::log::work::{ParkReason, Work};
@@ -142,16 +143,14 @@ impl Gateway {
             ready: work,
         };
         let delivery = core.delivery(&log, pipeline, told);
-        shutdown.spawn("expiry", lives::expire(core.store.clone(), shutdown.soft()));
+        lives::upkeep(&core.store, settings.retention.audit, &shutdown);
 
         core.jobs(&plugins, &claims, node);
         let api = core.api(&log, &plugins, claims.clone(), &keys.admin);
         core.beside(&api)?;
         let router = http::router::router(api, http::plugins::routes());
         let router = dashboard::beside(router, (&core, node), (&keys.admin, claims.public_url()));
-        let ending = http::server::Ending::of(&shutdown);
-        let serving = http::server::serve(listener, router, settings.server.clone(), ending);
-        shutdown.spawn("listener", serving);
+        core.serve(listener, router);
         info!(listen.address = %address, node.id = node.get(), "gateway is ready");
         let parts = Running {
             embedded,
@@ -308,6 +307,18 @@ impl Core<'_> {
         let sources = (self.store.clone(), api.log().clone());
         self.shutdown.spawn("arrivals", arrivals.run(sources, stop));
         Ok(())
+    }
+
+    fn serve(&self, listener: TcpListener, router: axum::Router) {
+        let config = self.settings.server.clone();
+        let held = self.metrics.http_held_bytes.clone();
+        let served = http::server::Served {
+            router,
+            room: Room::new(config.max_held_bytes, held),
+        };
+        let ending = http::server::Ending::of(&self.shutdown);
+        let serving = http::server::serve(listener, served, config, ending);
+        self.shutdown.spawn("listener", serving);
     }
 
     fn sender(&self) -> Sender {

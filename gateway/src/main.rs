@@ -53,6 +53,8 @@ enum Command {
     Jobs(cli::jobs::JobsArgs),
     /// Make, list and revoke API keys
     Keys(cli::keys::KeysArgs),
+    /// Look at who did what
+    Audit(cli::audit::AuditArgs),
     /// Build plugins, try them out and bring them to a gateway
     Plugin(cli::plugin::PluginArgs),
     /// Check a gateway against the REST Hooks checklist, row by row
@@ -122,6 +124,7 @@ async fn dispatch(command: Command, machine: Machine) -> anyhow::Result<ExitCode
         Command::Sources(arguments) => cli::sources::run(arguments).await,
         Command::Jobs(arguments) => cli::jobs::run(arguments).await,
         Command::Keys(arguments) => cli::keys::run(arguments).await,
+        Command::Audit(arguments) => cli::audit::run(arguments).await,
         Command::Plugin(arguments) => cli::plugin::run(arguments, &machine).await,
         Command::Conformance(arguments) => {
             cli::conformance::run(arguments, hookgate::app::system_clock()).await

@@ -6,7 +6,7 @@ use hookgate_tests::gateway::ADMIN_KEY;
 use hookgate_tests::{Gateway, Receiver, Reply, event, wait};
 use serde_json::json;
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 15] = [
     "/ui",
     "/ui/events",
     "/ui/deliveries",
@@ -15,9 +15,11 @@ const PAGES: [&str; 13] = [
     "/ui/plugins",
     "/ui/plugins/skinny",
     "/ui/plugins/skinny/try",
+    "/ui/sources",
     "/ui/jobs",
     "/ui/tenants",
     "/ui/keys",
+    "/ui/audit",
     "/ui/nodes",
     "/ui/settings",
 ];

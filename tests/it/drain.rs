@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hookgate_tests::account::Party;
 use hookgate_tests::load::Load;
 use hookgate_tests::{
-    Account, Gateway, GatewayOptions, Receiver, Reply, event, fresh_database, wait,
+    Account, Gateway, GatewayOptions, Receiver, Reply, event, figures, fresh_database, wait,
 };
 use serde_json::json;
 
@@ -71,6 +71,14 @@ async fn a_stop_under_load_loses_nothing_and_repeats_nothing() {
     account.assert_balanced(&acknowledged, 0);
     assert_eq!(account.ended_twice, 0);
     assert_eq!(account.ended("delivered"), account.accepted);
+    figures::record(
+        "O4",
+        format!(
+            "SIGTERM under load: gone after {:.1} s, 0 of {} lost, 0 repeats",
+            took.as_secs_f64(),
+            acknowledged.len()
+        ),
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -23,6 +24,10 @@ struct Shared {
     acknowledged: Mutex<Vec<String>>,
     /// What requests ended with that were not acknowledged.
     failed: Mutex<Vec<String>>,
+    /// When each acknowledged request began, and how long it took.
+    took: Mutex<Vec<(Instant, Duration)>>,
+    /// Least time between the starts of one publisher's requests.
+    pace: Duration,
     is_over: AtomicBool,
 }
 
@@ -37,10 +42,18 @@ impl Load {
     /// The same through other addresses than the gateways' own: a balancer's.
     #[must_use]
     pub fn through(targets: Vec<Api>, publishers: usize) -> Self {
+        Self::paced(targets, publishers, Duration::ZERO)
+    }
+
+    /// The same with at least `pace` between the starts of one publisher's requests.
+    #[must_use]
+    pub fn paced(targets: Vec<Api>, publishers: usize, pace: Duration) -> Self {
         let shared = Arc::new(Shared {
             targets: Mutex::new(targets),
             acknowledged: Mutex::default(),
             failed: Mutex::default(),
+            took: Mutex::default(),
+            pace,
             is_over: AtomicBool::new(false),
         });
         let mut tasks = JoinSet::new();
@@ -70,6 +83,20 @@ impl Load {
         .await;
     }
 
+    /// Ids of what was acknowledged so far.
+    #[must_use]
+    pub fn acknowledged(&self) -> Vec<String> {
+        self.shared.acknowledged.lock().clone()
+    }
+
+    /// How long requests took that began since `since` and were acknowledged.
+    #[must_use]
+    pub fn took(&self, since: Instant) -> Vec<Duration> {
+        let took = self.shared.took.lock();
+        let later = took.iter().filter(|(begun, _)| *begun >= since);
+        later.map(|(_, took)| *took).collect()
+    }
+
     /// What requests ended with that were not acknowledged so far: a status of 5xx, or no answer.
     #[must_use]
     pub fn failed(&self) -> Vec<String> {
@@ -90,7 +117,12 @@ impl Load {
 }
 
 async fn publish(shared: Arc<Shared>, publisher: usize) {
+    let mut pace = tokio::time::interval(shared.pace.max(Duration::from_nanos(1)));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for number in 0.. {
+        if !shared.pace.is_zero() {
+            pace.tick().await;
+        }
         if shared.is_over.load(Ordering::Relaxed) {
             return;
         }
@@ -104,8 +136,10 @@ async fn publish(shared: Arc<Shared>, publisher: usize) {
             .request(reqwest::Method::POST, "/v1/events")
             .header("content-type", "application/json")
             .body(body);
+        let begun = Instant::now();
         match target.try_send(request).await {
             Ok(answer) if answer.status == 202 => {
+                shared.took.lock().push((begun, begun.elapsed()));
                 let id = answer.json()["id"].as_str().expect("an id").to_owned();
                 shared.acknowledged.lock().push(id);
             }

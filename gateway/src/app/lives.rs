@@ -29,6 +29,8 @@ use crate::telemetry::metrics::Metrics;
 const PULSE_EVERY: Duration = Duration::from_secs(2);
 /// And how often it throws away what is old.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How often old entries of the audit log go.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Writes down what this node saw, for charts; a node that saw nothing writes nothing.
 pub(super) fn pulse((store, node): (&Store, NodeId), metrics: &Metrics, shutdown: &Shutdown) {
@@ -57,6 +59,33 @@ async fn beat((store, node): (Store, NodeId), metrics: Metrics, stop: Cancellati
                 debug!(%error, "what is old could not be thrown away");
             }
         }
+    }
+}
+
+/// What goes by the clock: subscriptions end, and entries of the audit log that are older than `kept` go.
+pub(super) fn upkeep(store: &Store, kept: Duration, shutdown: &Shutdown) {
+    shutdown.spawn("expiry", expire(store.clone(), shutdown.soft()));
+    let sweep = sweep_audit(store.clone(), kept, shutdown.soft());
+    shutdown.spawn("audit", sweep);
+}
+
+/// Any node does it for all.
+async fn sweep_audit(store: Store, kept: Duration, stop: CancellationToken) {
+    let mut pause = Duration::ZERO;
+    while stop
+        .run_until_cancelled(tokio::time::sleep(pause))
+        .await
+        .is_some()
+    {
+        pause = match store.sweep_audit(kept).await {
+            Ok(0) => SWEEP_EVERY,
+            // There may be more.
+            Ok(_) => Duration::from_secs(1),
+            Err(error) => {
+                warn!(%error, "old entries of the audit log could not be deleted");
+                FORGET_EVERY
+            }
+        };
     }
 }
 
@@ -190,7 +219,7 @@ impl FailureWatch {
 }
 
 /// Ends subscriptions whose time has come.
-pub(super) async fn expire(store: Store, stop: CancellationToken) {
+async fn expire(store: Store, stop: CancellationToken) {
     const LOOK_EVERY: Duration = Duration::from_millis(250);
     while stop
         .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))

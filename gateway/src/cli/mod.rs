@@ -1,5 +1,6 @@
 //! The commands, one file each. They read arguments and print; what they do lives below.
 
+pub mod audit;
 pub mod client;
 pub mod completions;
 pub mod conformance;

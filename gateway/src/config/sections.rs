@@ -43,8 +43,10 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Longest wait for a request's headers.
     pub header_timeout: Duration,
-    /// Longest wait for a request's whole body.
+    /// Longest wait for a request's whole body, and while a client takes nothing of its answer.
     pub body_timeout: Duration,
+    /// Bytes of bodies that are held at once.
+    pub max_held_bytes: usize,
     /// Connections open at once; the next one waits.
     pub max_connections: NonZeroUsize,
     /// After SIGTERM, how long requests are still served while nothing is ready.
@@ -138,6 +140,8 @@ pub struct OutboxConfig {
 pub struct RetentionConfig {
     /// Events and their attempts. At least a day, the window of idempotency.
     pub events: Duration,
+    /// Entries of the audit log. At least the 30 days for which the database refuses to delete them.
+    pub audit: Duration,
 }
 
 /// How the dashboard looks. Section `[ui]`.
@@ -158,7 +162,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
     let threads = reader.optional("plugins.threads", count(1024));
     let folder = reader.optional("plugins.folder", |text| Ok(PathBuf::from(text)));
     let outboxes = reader.optional("outbox.urls", |text| list(text, postgres_url));
-    let retention = reader.required("retention.events", duration(DAY, DAY * 3650));
+    let events = reader.required("retention.events", duration(DAY, DAY * 3650));
+    let audit = reader.required("retention.audit", duration(DAY * 30, DAY * 3650));
     let ui = ui(reader);
 
     if let (Some(database), Some(access)) = (&database, &access)
@@ -182,7 +187,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
         outbox: OutboxConfig {
             urls: outboxes?.unwrap_or_default(),
         },
-        retention: RetentionConfig { events: retention? },
+        retention: RetentionConfig {
+            events: events?,
+            audit: audit?,
+        },
         ui: ui?,
         in_force: Effective::default(),
     })
@@ -232,6 +240,9 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
     let max_body_bytes = reader.required("server.max_body_bytes", bytes(KIBIBYTE, 8 * MEBIBYTE));
     let header_timeout = reader.required("server.header_timeout", duration(SECOND, SECOND * 900));
     let body_timeout = reader.required("server.body_timeout", duration(SECOND, SECOND * 600));
+    // The largest body of all, a component to be tried, must fit.
+    let held = bytes(32 * MEBIBYTE, 4096 * MEBIBYTE);
+    let max_held_bytes = reader.required("server.max_held_bytes", held);
     let max_connections = reader.required("server.max_connections", count(1_000_000));
     let drain_delay = reader.required("server.drain_delay", duration(Duration::ZERO, SECOND * 300));
     Some(ServerConfig {
@@ -240,6 +251,7 @@ fn server(reader: &mut Reader<'_>) -> Option<ServerConfig> {
         max_body_bytes: max_body_bytes?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
+        max_held_bytes: max_held_bytes?,
         max_connections: max_connections?,
         drain_delay: drain_delay?,
     })

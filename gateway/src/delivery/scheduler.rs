@@ -119,8 +119,13 @@ impl Scheduler {
                     Some(works) => self.take_in(works),
                     None => is_open = false,
                 },
-                _ = tick.tick(), if self.queue.waiting() > 0 => self.tidy(),
+                _ = tick.tick() => {
+                    if self.queue.waiting() > 0 {
+                        self.tidy();
+                    }
+                }
             }
+            self.parts.courier.context.metrics.flow.scheduled();
             self.dispatch();
             self.report();
         }

@@ -108,6 +108,10 @@ id!(
     /// Work that takes longer than a request.
     JobId(i64), "job_"
 );
+id!(
+    /// One entry of the audit log.
+    AuditId(i64), "aud_"
+);
 
 impl EventId {
     const COUNTER_BITS: u32 = 13;

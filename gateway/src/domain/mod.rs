@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod attempt;
+pub mod audit;
 pub mod certificates;
 pub mod clock;
 pub mod duration;

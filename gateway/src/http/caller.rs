@@ -9,7 +9,7 @@ use super::problem::{Kind, Problem};
 use crate::domain::ids::TenantId;
 use crate::domain::key::{Action, Caller, KeyHash};
 use crate::domain::tenant::TenantName;
-use crate::store::{keys, sessions};
+use crate::store::{audit, keys, sessions};
 
 macro_rules! callers {
     ($($(#[$meta:meta])* $name:ident => $action:ident;)*) => {$(
@@ -69,8 +69,34 @@ impl FromRequestParts<Api> for LastingReader {
     }
 }
 
+/// May read what is about the gateway as a whole, hence about all tenants.
+#[derive(Clone, Debug)]
+pub struct Operator(pub Caller);
+
+impl FromRequestParts<Api> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let caller = allowed(parts, api, Action::Read)?;
+        must_be_unbound(&caller).map(|()| Self(caller))
+    }
+}
+
+/// # Errors
+/// 403 where the key is bound to a tenant.
+pub(super) fn must_be_unbound(caller: &Caller) -> Result<(), Problem> {
+    match &caller.bound_to {
+        None => Ok(()),
+        Some((_, tenant)) => {
+            let detail = format!("a key that is bound to a tenant ({tenant}) cannot do this");
+            Err(Problem::new(Kind::RoleForbids, detail))
+        }
+    }
+}
+
 fn allowed(parts: &Parts, api: &Api, action: Action) -> Result<Caller, Problem> {
     let caller = caller(parts, api)?;
+    audit::this_is(&caller);
     if caller.role.allows(action) {
         Ok(caller)
     } else {

@@ -15,6 +15,7 @@ use super::input::{Asked, Id};
 use super::page::{Page, instant, limit, parameter};
 use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::ids::{DeliveryId, EventId, SubscriptionId};
 use crate::domain::key::Caller;
 use crate::domain::tenant::TenantName;
@@ -246,6 +247,7 @@ pub async fn retry(
         Retried::Unknown => return Err(Problem::not_found("delivery")),
         _ => {}
     }
+    note(&api, Operation::DeliveryRetry, id).await?;
     let delivery = find(&api, &caller, id).await?;
     Ok((
         StatusCode::ACCEPTED,
@@ -265,6 +267,15 @@ pub async fn cancel(
 ) -> Result<Json<DeliveryView>, Problem> {
     find(&api, &caller, id).await?;
     api.log().cancel(id).await?;
+    note(&api, Operation::DeliveryCancel, id).await?;
     let delivery = find(&api, &caller, id).await?;
     Ok(Json(DeliveryView::new(&api, delivery)))
+}
+
+/// The log has changed it; the audit log says so at once.
+async fn note(api: &Api, operation: Operation, id: DeliveryId) -> Result<(), Problem> {
+    let subscription = api.store().catalog().subscription(id.subscription);
+    let tenant = subscription.map(|subscription| subscription.tenant);
+    let deed = Deed::new(operation, tenant, id);
+    Ok(api.store().note(deed).await?)
 }

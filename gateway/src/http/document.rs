@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 /// What the groups of operations are about; a group that is not here gets its name.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("events", "Events in, and a look at them"),
     ("subscriptions", "Who wants which events, where and how"),
     (
@@ -21,6 +21,7 @@ const TAGS: [(&str, &str); 9] = [
     ),
     ("jobs", "Work that takes longer than a request"),
     ("keys", "Who may call"),
+    ("audit", "Who did what"),
     (
         "tenants",
         "Whose events these are, and how much they may send",

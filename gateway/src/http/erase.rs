@@ -14,6 +14,7 @@ use super::fields::{Fields, instant, read_form};
 use super::input::{Id, JsonBody};
 use super::jobs::JobView;
 use super::problem::{Problem, ProblemBody};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::EventId;
 use crate::domain::job::{ErasureSpec, JobSpec};
@@ -40,6 +41,8 @@ pub async fn erase_event(
     let event = event.ok_or_else(|| Problem::not_found("event"))?;
     api.log().erase(id).await?;
     api.store().erase_samples(event.tenant, Some(id)).await?;
+    let deed = Deed::new(Operation::EventErase, event.tenant, id);
+    api.store().note(deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

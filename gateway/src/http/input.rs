@@ -7,33 +7,36 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::Api;
 use super::problem::{Kind, Problem};
+use crate::ingest::room::{self, Share};
 
 /// Longest time that the rest of a refused body is read.
 const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 /// Largest body of an array of events.
 pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-/// A body of at most `max_bytes`; one that says it is larger is refused before a byte is read.
+/// A body of at most `max_bytes`; one that says it is larger, or for which there is no room now, is
+/// refused before a byte is read.
 ///
 /// # Errors
-/// 413, 408, 417, or 400 where the connection or its framing broke.
+/// 413, 415, 408, 417, 503, or 400 where the connection or its framing broke.
 pub async fn read_body(request: Request, api: &Api, max_bytes: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    if let Err(problem) = check_head(&parts.headers, max_bytes) {
+    let share = parts.extensions.get::<Share>();
+    if let Err(problem) = admit(&parts.headers, share, max_bytes).await {
         if !parts.headers.contains_key(EXPECT) {
             discard(body);
         }
         return Err(problem);
     }
     let limit = api.body_timeout();
-    tokio::time::timeout(limit, collect(body, max_bytes))
+    tokio::time::timeout(limit, collect(body, share, max_bytes))
         .await
         .unwrap_or_else(|_| {
             let detail = format!("the whole body must come within {} s", limit.as_secs());
@@ -41,27 +44,56 @@ pub async fn read_body(request: Request, api: &Api, max_bytes: usize) -> Result<
         })
 }
 
-async fn collect(mut body: axum::body::Body, max_bytes: usize) -> Result<Bytes, Problem> {
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+/// Judges a request by its head, and looks whether there is room for what it announces.
+async fn admit(
+    headers: &HeaderMap,
+    share: Option<&Share>,
+    max_bytes: usize,
+) -> Result<(), Problem> {
+    check_head(headers, max_bytes)?;
+    let announced = announced_bytes(headers).unwrap_or(1);
+    match (share, usize::try_from(announced)) {
+        (Some(share), Ok(bytes)) => Ok(share.expect(bytes).await?),
+        _ => Ok(()),
+    }
+}
+
+/// `share` is none for what another part of this process asks: its bytes are counted already.
+async fn collect(
+    mut body: axum::body::Body,
+    share: Option<&Share>,
+    max_bytes: usize,
+) -> Result<Bytes, Problem> {
+    let (mut chunks, mut length) = (Vec::new(), 0);
     while let Some(chunk) = next_chunk(&mut body).await? {
-        if first.len() + whole.len() + chunk.len() > max_bytes {
+        length += chunk.len();
+        if length > max_bytes {
             discard(body);
             return Err(too_large(max_bytes));
         }
-        // Most bodies are one chunk, which is then the body without being copied.
-        if first.is_empty() && whole.is_empty() {
-            first = chunk;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&chunk);
+        if let Some(share) = share
+            && let Err(full) = share.grow_to(length, room::PATIENCE).await
+        {
+            drop(chunks);
+            discard(body);
+            return Err(full.into());
         }
+        chunks.push(chunk);
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    Ok(joined(chunks, length))
+}
+
+/// Most bodies are one chunk, which is then the body without being copied. Joined at the end only:
+/// memory that was made ready for all that is announced is soon taken, if not by this request.
+fn joined(mut chunks: Vec<Bytes>, length: usize) -> Bytes {
+    if chunks.len() < 2 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    for chunk in chunks {
+        whole.extend_from_slice(&chunk);
+    }
+    whole.freeze()
 }
 
 pub(super) async fn next_chunk(body: &mut axum::body::Body) -> Result<Option<Bytes>, Problem> {
@@ -99,13 +131,20 @@ pub(super) fn check_head(headers: &HeaderMap, max_bytes: usize) -> Result<(), Pr
             "only `Expect: 100-continue` is understood",
         ));
     }
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max_bytes as u64) {
+    for coding in headers.get_all(CONTENT_ENCODING) {
+        if !coding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            let coding = String::from_utf8_lossy(coding.as_bytes());
+            return Err(Problem::compressed(&coding));
+        }
+    }
+    if announced_bytes(headers).is_some_and(|length| length > max_bytes as u64) {
         return Err(too_large(max_bytes));
     }
     Ok(())
+}
+
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn too_large(max_bytes: usize) -> Problem {

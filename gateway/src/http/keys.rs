@@ -6,10 +6,11 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller::Admin;
+use super::caller::{Admin, bound};
 use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, Paging};
 use super::problem::{Problem, ProblemBody};
+use super::subscriptions::scope_of_form;
 use super::{Api, AppliedView};
 use crate::domain::ids::KeyId;
 use crate::domain::key::Role;
@@ -67,12 +68,12 @@ pub struct NewKeyView {
     applied: AppliedView,
 }
 
-/// Make a key. Its text is shown only now.
+/// Make a key. Its text is shown only now. One that is bound to a tenant makes keys of that tenant.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyForm,
     responses((status = 201, body = NewKeyView),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn create(
-    _: Admin,
+    Admin(caller): Admin,
     State(api): State<Api>,
     JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<NewKeyView>), Problem> {
@@ -81,9 +82,12 @@ pub async fn create(
         let rule = "must have at most 500 bytes and no control characters";
         return Err(one_field("#/description", &rule));
     }
-    let tenant = match &form.tenant {
-        Some(name) => Some(api.store().ensure_tenant(name).await?),
-        None => None,
+    // A key that is bound to a tenant makes none that may more than itself.
+    let bound_to = scope_of_form(&caller, form.tenant.as_ref())?;
+    let tenant = match (bound_to, &form.tenant) {
+        (Some(own), _) => Some(own),
+        (None, Some(name)) => Some(api.store().ensure_tenant(name).await?),
+        (None, None) => None,
     };
     let wish = KeyWish {
         role: form.role,
@@ -95,7 +99,7 @@ pub async fn create(
         id: made.id,
         key: made.secret,
         role: form.role,
-        tenant: form.tenant,
+        tenant: caller.bound_to.map(|(_, own)| own).or(form.tenant),
         applied: api.applied(made.version).await,
     };
     Ok((StatusCode::CREATED, Json(view)))
@@ -110,12 +114,14 @@ fn one_field(pointer: &str, rule: &dyn std::fmt::Display) -> Problem {
     responses((status = 200, body = Page<KeyView>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn list(
-    _: Admin,
+    Admin(caller): Admin,
     State(api): State<Api>,
     Asked(paging): Asked<Paging>,
 ) -> Result<Json<Page<KeyView>>, Problem> {
     let limit = paging.limit();
-    let rows = api.store().list_keys(paging.after()?, limit + 1).await?;
+    let of = bound(&caller);
+    let rows = api.store().list_keys(of, paging.after()?, limit + 1);
+    let rows = rows.await?;
     Ok(Json(Page::new(rows, limit, |key| key.id, KeyView::from)))
 }
 
@@ -124,11 +130,11 @@ pub async fn list(
     responses((status = 200, body = AppliedView),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn revoke(
-    _: Admin,
+    Admin(caller): Admin,
     State(api): State<Api>,
     Id(id): Id<KeyId>,
 ) -> Result<Json<AppliedView>, Problem> {
-    let version = api.store().revoke_key(id).await?;
+    let version = api.store().revoke_key(id, bound(&caller)).await?;
     let version = version.ok_or_else(|| Problem::not_found("key"))?;
     Ok(Json(api.applied(version).await))
 }

@@ -6,6 +6,8 @@
 pub mod access_form;
 pub mod again;
 pub mod arrivals;
+pub mod audit;
+mod audited;
 pub mod backtest;
 pub mod caller;
 mod check;

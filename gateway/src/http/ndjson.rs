@@ -22,6 +22,7 @@ use super::input::{check_head, discard, next_chunk};
 use super::problem::{Kind, Problem};
 use crate::ingest::accept::{AcceptError, Accepted, Sender};
 use crate::ingest::lines::{BadLine, Chunk, Lines};
+use crate::ingest::room::{Full, Share};
 use crate::log::AppendError;
 
 const MEDIA_TYPE: &str = "application/x-ndjson";
@@ -29,6 +30,8 @@ const MEDIA_TYPE: &str = "application/x-ndjson";
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a stream may say nothing; an empty line keeps it open.
 const MAX_SILENCE: Duration = Duration::from_secs(300);
+/// Longest wait for room: a stream can be slowed down where a request is refused.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// Wait before a full log is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait before a tenant's quota is asked again.
@@ -64,6 +67,7 @@ pub(super) async fn publish(
     check_head(request.headers(), usize::MAX)?;
     let mut stream = Stream {
         lines: Lines::new(api.max_body_bytes()),
+        share: request.extensions().get::<Share>().cloned(),
         api,
         sender,
         body: Some(request.into_body()),
@@ -104,6 +108,8 @@ struct Stream {
     api: Api,
     sender: Sender,
     lines: Lines,
+    /// Room for the lines that were read and are not stored yet.
+    share: Option<Share>,
     /// None once it has ended.
     body: Option<Body>,
     committed: Committed,
@@ -126,6 +132,10 @@ impl Stream {
         if self.lines.has_whole() {
             let chunk = self.lines.take();
             self.store(&chunk).await?;
+            drop(chunk);
+            if let Some(share) = &self.share {
+                share.shrink_to(self.lines.held_bytes());
+            }
         }
         self.is_over = self.body.is_none() && !self.lines.has_whole();
         Ok(())
@@ -158,7 +168,15 @@ impl Stream {
                     return Err(Problem::new(Kind::BodyTimeout, detail));
                 }
                 Ok(Err(problem)) => return Err(problem),
-                Ok(Ok(Some(bytes))) => self.lines.push(&bytes).map_err(bad_line)?,
+                Ok(Ok(Some(bytes))) => {
+                    self.lines.push(&bytes).map_err(bad_line)?;
+                    let found = finds_room(self.share.clone(), self.lines.held_bytes()).await;
+                    if found.is_err() && self.lines.has_whole() {
+                        // Those are stored before more is read.
+                        return Ok(());
+                    }
+                    found?;
+                }
                 Ok(Ok(None)) => {
                     self.body = None;
                     self.lines.finish();
@@ -219,6 +237,13 @@ impl Stream {
                 () = self.api.stopping().cancelled() => return Err(self.stopped()),
             }
         }
+    }
+}
+
+async fn finds_room(share: Option<Share>, bytes: usize) -> Result<(), Full> {
+    match share {
+        Some(share) => share.grow_to(bytes, ROOM_WITHIN).await,
+        None => Ok(()),
     }
 }
 

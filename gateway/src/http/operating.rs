@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::caller::Reader;
+use super::caller::Operator;
 use super::problem::{Problem, ProblemBody};
 use crate::domain::attempt::Outcome;
 use crate::store::nodes::Node;
@@ -28,22 +28,31 @@ pub async fn livez() -> Response {
 /// What readiness hangs on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
+    /// It answers, and has heard from this node lately.
     database: bool,
+    /// There is a lane to store events in.
     lane: bool,
+    /// The last events could be stored, or it is time to try again.
+    storing: bool,
+    /// What is due gets its turn.
+    delivering: bool,
+    /// It is not about to stop.
     running: bool,
 }
 
 impl Readiness {
     async fn of(api: &Api) -> Self {
         Self {
-            database: api.store().ping().await.is_ok(),
+            database: api.store().ping().await.is_ok() && api.log().pulse().is_fresh(),
             lane: api.metrics().lanes_held.get() > 0,
+            storing: api.metrics().flow.is_storing(),
+            delivering: api.metrics().flow.is_delivering(),
             running: !api.is_stopping(),
         }
     }
 
     fn is_ready(&self) -> bool {
-        self.database && self.lane && self.running
+        self.database && self.lane && self.storing && self.delivering && self.running
     }
 }
 
@@ -69,14 +78,14 @@ pub async fn readyz(State(api): State<Api>, uri: Uri) -> Response {
 }
 
 /// Metrics as OpenMetrics text for whoever accepts it, else as Prometheus text; without a key only over
-/// loopback.
+/// loopback, and elsewhere with one that is bound to no tenant.
 #[utoipa::path(get, path = "/metrics", tag = "operating",
     responses((status = 200, content(
             (String = "text/plain"),
             (String = "application/openmetrics-text"))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn metrics(
-    _: super::server::LocalOrReader,
+    _: super::server::LocalOrOperator,
     State(api): State<Api>,
     headers: HeaderMap,
 ) -> Response {
@@ -115,10 +124,10 @@ pub struct Nodes {
     data: Vec<NodeView>,
 }
 
-/// Nodes that were heard of within the last minute.
+/// Nodes that were heard of within the last minute; for keys that are bound to no tenant.
 #[utoipa::path(get, path = "/v1/nodes", tag = "operating", responses((status = 200, body = Nodes),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn nodes(_: Reader, State(api): State<Api>) -> Result<Json<Nodes>, Problem> {
+pub async fn nodes(_: Operator, State(api): State<Api>) -> Result<Json<Nodes>, Problem> {
     let nodes = api.store().list_nodes().await?;
     let data = nodes.into_iter().map(NodeView::from).collect();
     Ok(Json(Nodes { data }))
@@ -143,10 +152,10 @@ pub struct OutcomeCount {
     count: u64,
 }
 
-/// Counts of this node since it started.
+/// Counts of this node since it started, of all tenants; for keys that are bound to none.
 #[utoipa::path(get, path = "/v1/stats", tag = "operating", responses((status = 200, body = Stats),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn stats(_: Reader, State(api): State<Api>) -> Json<Stats> {
+pub async fn stats(_: Operator, State(api): State<Api>) -> Json<Stats> {
     let metrics = api.metrics();
     let count = |outcome| OutcomeCount {
         outcome,

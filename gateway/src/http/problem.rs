@@ -5,13 +5,16 @@
 
 use axum::response::{IntoResponse, Response};
 use hookgate_plugin_host::Check;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
 use crate::ingest::accept::AcceptError;
 use crate::ingest::flaw::{Flaw, Place, Rule};
+use crate::ingest::room::Full;
 use crate::log::{AppendError, CancelError, LogError};
 use crate::store::StoreError;
 
@@ -27,6 +30,11 @@ macro_rules! kinds {
         impl Kind {
             const fn parts(self) -> (&'static str, StatusCode, &'static str) {
                 match self { $(Self::$name => ($slug, StatusCode::$status, $title)),* }
+            }
+
+            /// The last part of the problem's `type`.
+            pub(super) const fn slug(self) -> &'static str {
+                self.parts().0
             }
         }
     };
@@ -56,6 +64,7 @@ kinds! {
     OverQuota = "over-quota", TOO_MANY_REQUESTS, "The tenant has sent more than it may";
     InvalidFields = "invalid-fields", UNPROCESSABLE_ENTITY, "Some fields break a rule";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is being sent at once";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits to be stored";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database does not answer";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The gateway is stopping";
@@ -163,6 +172,16 @@ impl Problem {
         }
     }
 
+    /// Of a body in a coding that is not undone here.
+    #[must_use]
+    pub fn compressed(coding: &str) -> Self {
+        let detail = format!("the body is encoded ({coding}); send it as it is, without it");
+        Self {
+            header: Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+            ..Self::new(Kind::UnsupportedMediaType, detail)
+        }
+    }
+
     /// Of something that may be tried again after this long, told in whole seconds.
     #[must_use]
     pub fn retry_after(self, wait: std::time::Duration) -> Self {
@@ -227,7 +246,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (_, status, _) = self.kind.parts();
-        let header = self.header.clone();
+        let (kind, header) = (self.kind, self.header.clone());
         let body = self.into_body();
         let body = serde_json::to_vec(&body).expect("a problem is plain data");
         let mut response = (status, body).into_response();
@@ -236,6 +255,8 @@ impl IntoResponse for Problem {
         if let Some((name, value)) = header {
             headers.insert(name, value);
         }
+        // For those around the handler, who would otherwise have to read the body.
+        response.extensions_mut().insert(kind);
         response
     }
 }
@@ -287,10 +308,20 @@ impl From<AcceptError> for Problem {
                 Self::new(Kind::Stopping, "send it to another node, or again")
             }
             AcceptError::Append(AppendError::Refused(_)) => Self::fault(Kind::Internal, &error),
-            AcceptError::Append(_) => Self::fault(Kind::Unavailable, &error),
+            // Told by the log itself, once for all that were under way.
+            AcceptError::Append(AppendError::Unavailable) => {
+                Self::new(Kind::Unavailable, "try again; the gateway's log says more")
+            }
             AcceptError::Store(error) => error.into(),
             AcceptError::Late(error) => error.into(),
         }
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Self {
+        let detail = "nothing of it was kept; send it again after Retry-After";
+        Self::new(Kind::Overloaded, detail).retry_after(full.retry_after)
     }
 }
 

@@ -93,6 +93,7 @@ pub fn described(more: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(super::retrace::routes())
         .merge(super::timeline::routes())
         .merge(super::portal::routes())
+        .merge(super::audit::routes())
         .merge(more)
 }
 
@@ -110,6 +111,7 @@ pub fn router(api: Api, more: OpenApiRouter<Api>) -> Router {
         .route("/openapi.json", axum::routing::get(serve_document))
         .merge(super::docs::routes())
         .fallback(async || Problem::new(Kind::NotFound, "see /openapi.json for the routes"))
+        .layer(from_fn_with_state(api.clone(), super::audited::around))
         .layer(from_fn_with_state(api.clone(), observed))
         .with_state(api)
 }

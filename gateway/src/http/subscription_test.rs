@@ -14,6 +14,7 @@ use super::caller::{Subscriber, bound};
 use super::input::Id;
 use super::problem::{Kind, Problem, ProblemBody};
 use super::subscriptions::found;
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::event::Attributes;
 use crate::domain::ids::{EventId, SubscriptionId, TenantId};
 use crate::domain::subscription::State;
@@ -46,7 +47,10 @@ pub async fn test(
         let detail = "the subscription has no target; fetch its events instead";
         return Err(Problem::new(Kind::Conflict, detail));
     }
-    let event = send_alone(&api, record.tenant.0, (id, TEST_TYPE)).await?;
+    let tenant = record.tenant.0;
+    let event = send_alone(&api, tenant, (id, TEST_TYPE)).await?;
+    let deed = Deed::new(Operation::SubscriptionTest, tenant, id);
+    api.store().note(deed).await?;
     Ok((StatusCode::ACCEPTED, Json(TestView { event })))
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller::{Admin, Reader, bound, scope};
+use super::caller::{Admin, Reader, bound, must_be_unbound, scope};
 use super::input::{Asked, Id, JsonBody};
 use super::page::{Page, Paging};
 use super::problem::{Problem, ProblemBody};
@@ -102,16 +102,20 @@ pub struct ChangedTenantView {
 }
 
 /// Limit what a tenant may send and how long its events are kept; makes the tenant where there is none. Each node grants its share:
-/// a quota of 100 events per second on two nodes is 50 on each.
+/// a quota of 100 events per second on two nodes is 50 on each. For keys that are bound to no tenant.
 #[utoipa::path(put, path = "/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
     request_body = TenantForm, responses((status = 200, body = ChangedTenantView),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn put(
-    _: Admin,
+    Admin(caller): Admin,
     State(api): State<Api>,
     Id(name): Id<TenantName>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<ChangedTenantView>, Problem> {
+    if caller.bound_to.is_some() {
+        scope(&api, &caller, Some(&name))?;
+        must_be_unbound(&caller)?;
+    }
     let form: TenantForm =
         serde_json::from_value(body).map_err(|error| Problem::field("#", error.to_string()))?;
     let terms = (form.quota, form.retention()?);

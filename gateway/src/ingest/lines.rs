@@ -86,6 +86,12 @@ impl Lines {
         }
     }
 
+    /// Bytes that were read and not taken yet.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Whether there is a chunk's worth.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -15,6 +15,7 @@ pub mod notices;
 mod object;
 pub mod outbox;
 mod quota;
+pub mod room;
 mod scan;
 mod text;
 

@@ -95,7 +95,7 @@ impl Heart {
         while !stop.is_cancelled() {
             let begun = Instant::now();
             if let Err(error) = self.beat(&mut session).await {
-                warn!(%error, "no beat");
+                warn!(error = error.told(), "no beat");
                 self.prompt = 0;
                 session = None;
             }

@@ -1,5 +1,7 @@
 //! What can go wrong with the database, sorted by what to do about it.
 
+use std::borrow::Cow;
+
 use crate::domain::ids::EventId;
 
 /// An operation of the log that did not happen, or of which nobody knows whether it happened.
@@ -30,7 +32,29 @@ pub(super) enum Fault {
     Lost,
 }
 
+/// What Postgres says when there is no space left for its tables.
+const DISK_FULL: &str = "53100";
+
 impl LogError {
+    /// The error with all that lies behind it, and the cure where there is one.
+    pub(super) fn told(&self) -> String {
+        let chain =
+            std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        let mut told: Vec<String> = chain.map(ToString::to_string).collect();
+        if self.code().as_deref() == Some(DISK_FULL) {
+            told.push("give the database space: it goes on by itself".to_owned());
+        }
+        told.dedup();
+        told.join(": ")
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code(),
+            _ => None,
+        }
+    }
+
     pub(super) fn fault(&self) -> Fault {
         let Self::Database(sqlx::Error::Database(error)) = self else {
             return Fault::Lost;

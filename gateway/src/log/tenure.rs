@@ -105,12 +105,19 @@ impl Tenure {
                     }
                     Fault::Data => refuse(part, &error),
                     // Dropping requests tells those who wait that they may try again.
-                    Fault::Later => warn!(%error, "a batch was not stored"),
+                    Fault::Later => self.tell_failure(&error),
                     Fault::Lost => return Err(error),
                 },
             }
         }
         Ok(())
+    }
+
+    /// Once, and then now and then: on a full disk each batch fails.
+    fn tell_failure(&self, fault: &LogError) {
+        if self.shared.ctx.metrics.flow.store_failed() {
+            error!(error = fault.told(), "events cannot be stored");
+        }
     }
 
     async fn append(&mut self, part: &[Request]) -> Result<Vec<Appended>, LogError> {
@@ -135,6 +142,7 @@ impl Tenure {
     /// They are durable: say so, and hand out the work.
     fn accept(&mut self, part: Vec<Request>, results: Vec<Appended>, buffer: &Buffer) {
         let metrics = &self.shared.ctx.metrics;
+        metrics.flow.stored();
         let mut results = results.into_iter();
         let mut works = Vec::new();
         let mut news = News::default();
@@ -236,7 +244,7 @@ impl Tenure {
         buffer.receive_now();
         match self.write(buffer, None).await {
             Err(error) if error.fault() == Fault::Later => {
-                warn!(%error, "outcomes wait to be written");
+                warn!(error = error.told(), "outcomes wait to be written");
                 buffer.postpone(RETRY_WAIT);
                 Ok(())
             }

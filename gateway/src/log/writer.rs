@@ -95,7 +95,7 @@ impl LaneWriter {
                     error
                 }
             };
-            warn!(%error, "no session for a lane");
+            warn!(error = error.told(), "no session for a lane");
             if !self.carried.is_empty() {
                 continue;
             }

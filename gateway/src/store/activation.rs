@@ -6,6 +6,7 @@
 use super::Store;
 use super::change::Change;
 use super::plugins::{PluginKey, PluginStoreError, VersionChoice, find, stored_digest};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::ids::ConfigVersion;
 use crate::domain::plugin::{ComponentDigest, Share};
 
@@ -80,13 +81,19 @@ impl Store {
             set_canary(&mut change, row.id, found.number, share).await?;
             active
         };
+        let deed = Deed::new(Operation::PluginActivate, key.tenant, &key.name);
+        let deed = deed.with(format!(
+            "version {} for {} of the events",
+            found.number,
+            share.as_fraction()
+        ));
         Ok(Activated {
             version: found.number,
             digest: stored_digest(&found.digest),
             share,
             active,
             previous: row.active,
-            config: change.commit().await?,
+            config: change.commit(&[deed]).await?,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! One change of the configuration: a transaction that raises the version and tells every node.
+//! One change of the configuration: a transaction that raises the version, writes down who did what,
+//! and tells every node.
 //!
 //! Raising the version takes the one row's lock, so changes commit in the order of their versions,
 //! and a node that has seen version v knows all changes up to v. Never used on the path of events:
@@ -6,6 +7,8 @@
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+use super::audit;
+use crate::domain::audit::Deed;
 use crate::domain::ids::ConfigVersion;
 
 /// Channel on which nodes hear that the version rose.
@@ -42,9 +45,12 @@ impl Change {
         &mut self.tx
     }
 
+    /// Ends the change; `deeds` go into the audit log with it, and there is no other way to end one.
+    ///
     /// # Errors
     /// Where the database does not answer; whether the change happened is then not known.
-    pub async fn commit(mut self) -> Result<ConfigVersion, sqlx::Error> {
+    pub async fn commit(mut self, deeds: &[Deed]) -> Result<ConfigVersion, sqlx::Error> {
+        audit::write(&mut self.tx, deeds).await?;
         sqlx::query!("select pg_notify($1, '')", CHANNEL)
             .execute(&mut *self.tx)
             .await?;

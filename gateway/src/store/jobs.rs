@@ -10,6 +10,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, NodeId, TenantId};
 use crate::domain::job::{JobSpec, JobState};
@@ -133,6 +134,7 @@ impl Store {
         spec: &JobSpec,
     ) -> Result<JobRecord, NewJobError> {
         let text = serde_json::to_string(spec).expect("a spec is plain data");
+        let mut change = self.audited().await?;
         let id = sqlx::query_scalar!(
             "insert into job (tenant_id, kind, spec)
              select $1, $2, $3::text::jsonb
@@ -144,9 +146,15 @@ impl Store {
             text,
             MAX_UNFINISHED
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(change.connection())
         .await?
         .ok_or(NewJobError::TooMany)?;
+        let operation = match spec {
+            JobSpec::Erasure(_) => Operation::TenantErase,
+            _ => Operation::JobCreate,
+        };
+        let deed = Deed::new(operation, tenant, JobId::new(id));
+        change.commit(deed.with(spec.kind())).await?;
         self.jobs_changed.notify_one();
         let made = self.job(JobId::new(id), None).await?;
         made.ok_or_else(|| sqlx::Error::RowNotFound.into())
@@ -220,18 +228,26 @@ impl Store {
         id: JobId,
         of: Option<TenantId>,
     ) -> Result<CancelledJob, StoreError> {
+        let mut change = self.audited().await?;
         let cancelled = sqlx::query!(
             "update job set state = 'cancelled', finished_at = now(), lease_until = null
-             where id = $1 and ($2::int is null or tenant_id = $2) and state in ('queued', 'running')",
+             where id = $1 and ($2::int is null or tenant_id = $2) and state in ('queued', 'running')
+             returning tenant_id, kind",
             id.get(),
             of.map(TenantId::get)
         )
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
+        .fetch_optional(change.connection())
+        .await?;
+        let is_cancelled = cancelled.is_some();
+        if let Some(row) = cancelled {
+            let deed = Deed::new(Operation::JobCancel, row.tenant_id.map(TenantId::new), id);
+            change.commit(deed.with(row.kind)).await?;
+        } else {
+            drop(change);
+        }
         Ok(match self.job(id, of).await? {
             None => CancelledJob::Unknown,
-            Some(job) if cancelled > 0 => {
+            Some(job) if is_cancelled => {
                 self.jobs_changed.notify_one();
                 CancelledJob::Now(Box::new(job))
             }

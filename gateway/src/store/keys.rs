@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::change::Change;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ConfigVersion, KeyId, TenantId};
 use crate::domain::key::{KeyHash, Role};
@@ -67,29 +68,37 @@ impl Store {
         )
         .fetch_one(change.connection())
         .await?;
-        let version = change.commit().await?;
+        let id = KeyId::new(id);
+        let deed = Deed::new(Operation::KeyCreate, wish.tenant, id);
+        let version = change
+            .commit(&[deed.with(format!("role {}", wish.role))])
+            .await?;
         Ok(NewKey {
-            id: KeyId::new(id),
+            id,
             secret,
             version,
         })
     }
 
-    /// Keys that are not revoked, oldest first, from the first one after `after`.
+    /// Keys that are not revoked, oldest first, from the first one after `after`; only those bound to the
+    /// tenant `of` where it is named.
     ///
     /// # Errors
     /// Where the database does not answer.
     pub async fn list_keys(
         &self,
+        of: Option<TenantId>,
         after: Option<KeyId>,
         limit: u16,
     ) -> Result<Vec<Key>, StoreError> {
         let rows = sqlx::query!(
             r#"select k.id, k.role, t.name as "tenant?", k.description, k.created_at
                from api_key k left join tenant t on t.id = k.tenant_id
-               where k.id > $1 and k.revoked_at is null order by k.id limit $2"#,
+               where k.id > $1 and k.revoked_at is null and ($3::int is null or k.tenant_id = $3)
+               order by k.id limit $2"#,
             after.map_or(0, KeyId::get),
-            i64::from(limit)
+            i64::from(limit),
+            of.map(TenantId::get)
         )
         .fetch_all(&self.pool)
         .await?;
@@ -111,22 +120,31 @@ impl Store {
             .collect()
     }
 
-    /// None where there is no such key, or it is revoked already.
+    /// None where there is no such key, it is revoked already, or it is not bound to the tenant `of`.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn revoke_key(&self, id: KeyId) -> Result<Option<ConfigVersion>, StoreError> {
+    pub async fn revoke_key(
+        &self,
+        id: KeyId,
+        of: Option<TenantId>,
+    ) -> Result<Option<ConfigVersion>, StoreError> {
         let mut change = Change::begin(&self.pool).await?;
         let revoked = sqlx::query!(
-            "update api_key set revoked_at = now(), v = $2 where id = $1 and revoked_at is null",
+            "update api_key set revoked_at = now(), v = $2 where id = $1 and revoked_at is null
+               and ($3::int is null or tenant_id = $3)
+             returning tenant_id",
             id.get(),
-            change.version().get()
+            change.version().get(),
+            of.map(TenantId::get)
         )
-        .execute(change.connection())
+        .fetch_optional(change.connection())
         .await?;
-        if revoked.rows_affected() == 0 {
+        let Some(revoked) = revoked else {
             return Ok(None);
-        }
-        Ok(Some(change.commit().await?))
+        };
+        let tenant = revoked.tenant_id.map(TenantId::new);
+        let deed = Deed::new(Operation::KeyRevoke, tenant, id);
+        Ok(Some(change.commit(&[deed]).await?))
     }
 }

@@ -7,6 +7,7 @@
 mod access;
 pub mod activation;
 pub mod again;
+pub mod audit;
 pub mod catalog;
 pub mod change;
 pub mod deliveries;
@@ -39,6 +40,7 @@ pub mod tenants;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
@@ -60,12 +62,15 @@ pub struct Store {
     random: Random,
     /// A job was made or cancelled on this node.
     jobs_changed: Arc<Notify>,
+    /// How many refusals the audit log takes.
+    refusals: Arc<Mutex<audit::Refusals>>,
 }
 
 impl Store {
     #[must_use]
     pub fn new(pool: PgPool, sealer: Sealer, feed: Feed, clock: Clock, random: Random) -> Self {
         let catalog = feed.catalog().clone();
+        let refusals = audit::Refusals::new(clock.now());
         Self {
             pool,
             sealer,
@@ -74,6 +79,7 @@ impl Store {
             clock,
             random,
             jobs_changed: Arc::default(),
+            refusals: Arc::new(Mutex::new(refusals)),
         }
     }
 

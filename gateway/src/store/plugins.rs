@@ -9,6 +9,7 @@ use super::activation::set_active;
 use super::catalog::Catalog;
 use super::change::Change;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ConfigVersion, SourceId, SubscriptionId, TenantId};
 use crate::domain::plugin::{ComponentDigest, PluginName, PluginOwner, Share};
@@ -174,11 +175,14 @@ impl Store {
         if is_active {
             set_active(&mut change, id, version).await?;
         }
+        let serves = if is_active { "serves" } else { "is stored" };
+        let deed = Deed::new(Operation::PluginUpload, key.tenant, &key.name);
+        let deed = deed.with(format!("version {version}, {}, {serves}", component.digest));
         Ok(Put {
             version,
             is_new: known.is_none(),
             is_active,
-            config: Some(change.commit().await?),
+            config: Some(change.commit(&[deed]).await?),
         })
     }
 
@@ -208,7 +212,8 @@ impl Store {
         )
         .execute(change.connection())
         .await?;
-        Ok(change.commit().await?)
+        let deed = Deed::new(Operation::PluginDelete, key.tenant, &key.name);
+        Ok(change.commit(&[deed]).await?)
     }
 
     /// A component's bytes; none where the digest is not known.

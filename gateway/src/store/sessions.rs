@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::keys::hash;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::TenantId;
 use crate::domain::key::{Action, Caller, KeyHash, Role};
@@ -74,6 +75,7 @@ impl Store {
             .await?;
         let secret = self.session_secret();
         let seconds = i32::try_from(lasts.as_secs()).unwrap_or(i32::MAX);
+        let mut change = self.audited().await?;
         let expires_at = sqlx::query_scalar!(
             "insert into ui_session (hash, key_hash, session_seconds, expires_at)
              values ($1, $2, $3, now() + make_interval(secs => $4)) returning expires_at",
@@ -82,8 +84,9 @@ impl Store {
             seconds,
             lasts.as_secs_f64()
         )
-        .fetch_one(&self.pool)
+        .fetch_one(change.connection())
         .await?;
+        change.commit(of_session(Operation::SessionOpen)).await?;
         Ok(Opened {
             secret,
             expires_at: expires_at.into(),
@@ -121,6 +124,7 @@ impl Store {
         wish: PortalWish,
     ) -> Result<Opened, StoreError> {
         let secret = self.session_secret();
+        let mut change = self.audited().await?;
         let expires_at = sqlx::query_scalar!(
             "insert into ui_session (hash, key_hash, role, tenant_id, is_link, session_seconds, expires_at)
              values ($1, $2, $3, $4, true, $5, now() + make_interval(secs => $6)) returning expires_at",
@@ -131,8 +135,12 @@ impl Store {
             i32::try_from(wish.session_lasts.as_secs()).unwrap_or(i32::MAX),
             wish.link_lasts.as_secs_f64()
         )
-        .fetch_one(&self.pool)
+        .fetch_one(change.connection())
         .await?;
+        let deed = Deed::new(Operation::PortalLink, wish.tenant, "dashboard");
+        change
+            .commit(deed.with(format!("as {}", wish.role)))
+            .await?;
         Ok(Opened {
             secret,
             expires_at: expires_at.into(),
@@ -145,21 +153,31 @@ impl Store {
     /// Where the database does not answer.
     pub async fn follow_portal_link(&self, link: &str) -> Result<Option<Opened>, StoreError> {
         let secret = self.session_secret();
-        let expires_at = sqlx::query_scalar!(
+        let mut change = self.audited().await?;
+        let opened = sqlx::query!(
             "with used as (delete from ui_session where hash = $1 and is_link and expires_at > now()
                returning key_hash, role, tenant_id, session_seconds)
              insert into ui_session (hash, key_hash, role, tenant_id, session_seconds, expires_at)
              select $2, key_hash, role, tenant_id, session_seconds,
                now() + make_interval(secs => session_seconds) from used
-             returning expires_at",
+             returning expires_at, tenant_id, role",
             &hash(link).0[..],
             &hash(&secret).0[..]
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(change.connection())
         .await?;
-        Ok(expires_at.map(|at| Opened {
+        let Some(opened) = opened else {
+            return Ok(None);
+        };
+        let tenant = opened.tenant_id.map(TenantId::new);
+        let deed = Deed::new(Operation::SessionOpen, tenant, "dashboard");
+        let role = opened.role.unwrap_or_default();
+        change
+            .commit(deed.with(format!("by a portal's link, as {role}")))
+            .await?;
+        Ok(Some(Opened {
             secret,
-            expires_at: at.into(),
+            expires_at: opened.expires_at.into(),
         }))
     }
 
@@ -222,12 +240,22 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn end_session(&self, secret: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "delete from ui_session where hash = $1",
+        let mut change = self.audited().await?;
+        let ended = sqlx::query!(
+            "delete from ui_session where hash = $1 returning tenant_id",
             &hash(secret).0[..]
         )
-        .execute(&self.pool)
+        .fetch_optional(change.connection())
         .await?;
+        if let Some(ended) = ended {
+            let tenant = ended.tenant_id.map(TenantId::new);
+            let deed = Deed::new(Operation::SessionEnd, tenant, "dashboard");
+            change.commit(deed).await?;
+        }
         Ok(())
     }
+}
+
+fn of_session(operation: Operation) -> Deed {
+    Deed::new(operation, None, "dashboard")
 }

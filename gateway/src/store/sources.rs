@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::change::Change;
 use super::seal::SourceOwner;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ConfigVersion, SourceId, TenantId};
 use crate::domain::source::{SourceRules, SourceSecret};
@@ -100,7 +101,9 @@ impl Store {
         )
         .execute(change.connection())
         .await?;
-        Ok(Ok((source, change.commit().await?)))
+        let deed = Deed::new(Operation::SourceCreate, tenant, source);
+        let deed = deed.with(format!("verified by {}", wish.rules.verify.kind()));
+        Ok(Ok((source, change.commit(&[deed]).await?)))
     }
 
     fn sealed(&self, owner: SourceOwner, secret: Option<&SourceSecret>) -> Option<Vec<u8>> {
@@ -194,7 +197,9 @@ impl Store {
         )
         .execute(edit.change.connection())
         .await?;
-        Ok(Ok(edit.change.commit().await?))
+        let deed = Deed::new(Operation::SourceChange, tenant, source);
+        let deed = deed.with(changed(&edit.record.wish, wish, given));
+        Ok(Ok(edit.change.commit(&[deed]).await?))
     }
 
     /// Another secret; the one before is taken too until `old_until`.
@@ -223,7 +228,8 @@ impl Store {
         )
         .execute(edit.change.connection())
         .await?;
-        Ok(edit.change.commit().await?)
+        let deed = edit.deed(Operation::SourceRotate);
+        Ok(edit.change.commit(&[deed]).await?)
     }
 
     /// Its address stops working on every node.
@@ -240,8 +246,27 @@ impl Store {
         )
         .execute(edit.change.connection())
         .await?;
-        Ok(edit.change.commit().await?)
+        let deed = edit.deed(Operation::SourceDelete);
+        Ok(edit.change.commit(&[deed]).await?)
     }
+}
+
+impl SourceEdit {
+    fn deed(&self, operation: Operation) -> Deed {
+        Deed::new(operation, self.record.tenant.0, self.record.id)
+    }
+}
+
+/// What of a source becomes another, by name alone.
+fn changed(old: &SourceWish, new: &SourceWish, given: &GivenSecrets) -> String {
+    let members = [
+        ("name", old.name != new.name),
+        ("description", old.description != new.description),
+        ("rules", old.rules != new.rules),
+        ("secret", given.secret.is_some()),
+        ("verify_token", given.verify_token.is_some()),
+    ];
+    super::audit::named(&members)
 }
 
 fn rules_text(rules: &SourceRules) -> String {

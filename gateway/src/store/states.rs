@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::change::Change;
 use super::{Store, StoreError};
 use crate::domain::attempt::Outcome;
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
 use crate::domain::subscription::State;
 
@@ -50,17 +51,19 @@ impl Store {
         let confirmed = sqlx::query!(
             "update subscription set state = 'active', state_reason = null, updated_at = now(),
                v = $2, allowed_rate = $3
-             where id = $1 and state = 'pending'",
+             where id = $1 and state = 'pending' returning tenant_id",
             id.get(),
             change.version().get(),
             allowed_rate.and_then(|rate| i32::try_from(rate).ok())
         )
-        .execute(change.connection())
+        .fetch_optional(change.connection())
         .await?;
-        if confirmed.rows_affected() == 0 {
+        let Some(confirmed) = confirmed else {
             return Ok(None);
-        }
-        let version = change.commit().await?;
+        };
+        let tenant = TenantId::new(confirmed.tenant_id);
+        let deed = Deed::new(Operation::SubscriptionConfirm, tenant, id);
+        let version = change.commit(&[deed]).await?;
         self.feed.refresh().await?;
         Ok(Some(version))
     }
@@ -97,15 +100,20 @@ impl Store {
         .await?;
         if is_due {
             let mut change = Change::begin(&self.pool).await?;
-            sqlx::query!(
+            let expired = sqlx::query!(
                 "update subscription set state = 'expired', updated_at = now(), v = $1,
                    state_reason = 'it has expired; give it a later expires_at'
-                 where expires_at <= now() and state in ('pending', 'active', 'paused')",
+                 where expires_at <= now() and state in ('pending', 'active', 'paused')
+                 returning id, tenant_id",
                 change.version().get()
             )
-            .execute(change.connection())
+            .fetch_all(change.connection())
             .await?;
-            change.commit().await?;
+            let deed = |tenant, id| Deed::new(Operation::SubscriptionExpire, tenant, id);
+            let deeds = expired
+                .iter()
+                .map(|row| deed(TenantId::new(row.tenant_id), SubscriptionId::new(row.id)));
+            change.commit(&deeds.collect::<Vec<_>>()).await?;
         }
         self.feed.refresh().await?;
         Ok(())

@@ -12,6 +12,7 @@ use super::seal::Owner;
 use super::subscription_row::{Columns, Row};
 use super::{Store, StoreError};
 use crate::domain::access::AccessWish;
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::Filters;
 use crate::domain::ids::{ConfigVersion, SubscriptionId, TenantId};
@@ -40,6 +41,23 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// What becomes another, by name alone: values may hold what is nobody's business.
+    fn changes_to(&self, new: &Self) -> String {
+        super::audit::named(&[
+            ("description", self.description != new.description),
+            ("metadata", self.metadata != new.metadata),
+            ("labels", self.labels != new.labels),
+            ("event_types", self.event_types != new.event_types),
+            ("filters", self.filters != new.filters),
+            ("target_url", self.target != new.target),
+            ("plugins", self.plugins != new.plugins),
+            ("delivery", self.policy != new.policy),
+            ("auth", self.access != new.access),
+            ("verification", self.verification != new.verification),
+            ("expires_at", self.expires_at != new.expires_at),
+        ])
+    }
+
     /// State and reason of a subscription that was just made.
     fn first_state(&self) -> (State, Option<&'static str>) {
         match self.verification {
@@ -159,7 +177,8 @@ impl Store {
         )
         .execute(change.connection())
         .await?;
-        let version = change.commit().await?;
+        let deed = Deed::new(Operation::SubscriptionCreate, tenant, id);
+        let version = change.commit(&[deed]).await?;
         Ok(Created { id, key, version })
     }
 
@@ -256,7 +275,8 @@ impl Store {
     ) -> Result<(SigningKey, ConfigVersion), StoreError> {
         let scheme = edit.record.wish.policy.signature;
         let key = self.renew_key(&mut edit, scheme, old_until).await?;
-        Ok((key, edit.change.commit().await?))
+        let deed = edit.deed(Operation::SubscriptionRotate);
+        Ok((key, edit.change.commit(&[deed]).await?))
     }
 
     /// Writes a changed wish. Another kind of signature needs another key; the old one signs
@@ -283,7 +303,9 @@ impl Store {
         };
         let sealed_access = self.sealed_access(owner, wish);
         let is_unconfirmed = edit.write(wish, sealed_access, self.clock.now()).await?;
-        let version = edit.change.commit().await?;
+        let deed = edit.deed(Operation::SubscriptionChange);
+        let deed = deed.with(edit.record.wish.changes_to(wish));
+        let version = edit.change.commit(&[deed]).await?;
         Ok(Saved {
             version,
             key,
@@ -323,6 +345,10 @@ impl Store {
 }
 
 impl Edit {
+    fn deed(&self, operation: Operation) -> Deed {
+        Deed::new(operation, self.record.tenant.0, self.record.id)
+    }
+
     /// What becomes of the state: another target, or another way to consent, has to be asked anew;
     /// what had ended goes on where it was renewed.
     fn next_state(&self, wish: &Wish, now: Timestamp) -> (State, Option<String>) {
@@ -400,7 +426,16 @@ impl Edit {
         )
         .execute(self.change.connection())
         .await?;
-        Ok(self.change.commit().await?)
+        let deed = self.deed(match state {
+            State::Active => Operation::SubscriptionResume,
+            State::Paused => Operation::SubscriptionPause,
+            State::Disabled => Operation::SubscriptionDisable,
+            State::Expired => Operation::SubscriptionExpire,
+            State::Deleted => Operation::SubscriptionDelete,
+            State::Pending => Operation::SubscriptionChange,
+        });
+        let deed = deed.with(reason.unwrap_or_default());
+        Ok(self.change.commit(&[deed]).await?)
     }
 }
 

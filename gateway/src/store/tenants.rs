@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::change::Change;
 use super::{Store, StoreError};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::clock::Timestamp;
+use crate::domain::duration::format_duration;
 use crate::domain::ids::{ConfigVersion, TenantId};
 use crate::domain::quota::Quota;
 use crate::domain::tenant::{InvalidTenantName, TenantName};
@@ -31,6 +33,19 @@ pub(super) fn quota(events_per_second: Option<i64>, bytes_per_second: Option<i64
     }
 }
 
+/// Terms in the words of the audit log.
+fn said(quota: Quota, retention: Option<Duration>) -> String {
+    let limit = |limit: Option<NonZeroU32>| {
+        limit.map_or_else(|| "any".to_owned(), |limit| limit.to_string())
+    };
+    format!(
+        "events per second {}, bytes per second {}, retention {}",
+        limit(quota.events_per_second),
+        limit(quota.bytes_per_second),
+        retention.map_or_else(|| "as set".to_owned(), format_duration)
+    )
+}
+
 impl Store {
     /// The tenant of that name, which is made where there is none. Asks the database only for a
     /// name that the catalog does not know.
@@ -51,7 +66,9 @@ impl Store {
         .await?;
         let id = match made {
             Some(id) => {
-                change.commit().await?;
+                let tenant = TenantId::new(id);
+                let deed = Deed::new(Operation::TenantCreate, tenant, name);
+                change.commit(&[deed]).await?;
                 id
             }
             // Another node made it; nothing is to be changed.
@@ -93,9 +110,11 @@ impl Store {
         )
         .fetch_one(change.connection())
         .await?;
-        let version = change.commit().await?;
+        let id = TenantId::new(row.id);
+        let deed = Deed::new(Operation::TenantSet, id, name);
+        let version = change.commit(&[deed.with(said(quota, retention))]).await?;
         let tenant = Tenant {
-            id: TenantId::new(row.id),
+            id,
             name: name.clone(),
             created_at: row.created_at.into(),
             quota,

@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::exposition;
+use super::flow::Flow;
 use super::plugins::{PluginMetrics, PluginTimes};
 use super::process::ProcessCollector;
 use super::pulse::Pulse;
@@ -90,6 +91,9 @@ pub struct Metrics {
     pub http_requests: Family<RequestLabel, Counter>,
     /// By tenant, for charts; not exported.
     pub pulse: Pulse,
+    /// What readiness hangs on; not exported.
+    pub flow: Flow,
+    pub http_held_bytes: Gauge,
     pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     pub outbox_events: Counter,
     pub outbox_refused: Counter,
@@ -129,6 +133,8 @@ impl Metrics {
             plugin_reloads_failed: Counter::default(),
             http_requests: Family::default(),
             pulse: Pulse::default(),
+            flow: Flow::default(),
+            http_held_bytes: Gauge::default(),
             http_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             outbox_events: Counter::default(),
             outbox_refused: Counter::default(),
@@ -162,6 +168,12 @@ impl Metrics {
         let requests = self.http_requests.clone();
         let help = "Requests by method, route and status";
         r.register("http_requests", help, requests);
+        r.register_with_unit(
+            "http_held",
+            "Bytes of requests that are being read or wait for their answer",
+            Unit::Bytes,
+            self.http_held_bytes.clone(),
+        );
         let inbound = self.source_requests.clone();
         r.register("source_requests", "Requests at sources by outcome", inbound);
         r.register_with_unit(

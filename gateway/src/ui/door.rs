@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::ConnectInfo;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request};
 use serde::Serialize;
@@ -118,6 +119,9 @@ impl Visitor {
             .body(Body::from(body))
             .map_err(|error| Refusal::fault(&error))?;
         request.extensions_mut().insert(self.caller.clone());
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let api = self.ui.parts().api.clone();
         let response = match api.oneshot(request).await {
             Ok(response) => response,

@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts as _, Multipart, Request};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::Ui;
 use super::refusal::Refusal;
 use super::session::Visitor;
+use crate::ingest::room::{self, Share};
 
 const MAX_FORM_BYTES: usize = 2 * 1024 * 1024;
+/// Of a form that anybody may send: it has a key in it and no more.
+const MAX_OPEN_FORM_BYTES: usize = 16 * 1024;
 const WITHIN: Duration = Duration::from_secs(30);
 /// The field that carries the session's token.
 pub const TOKEN: &str = "form_token";
@@ -95,7 +100,8 @@ impl FromRequest<Ui> for Filled {
     async fn from_request(request: Request, ui: &Ui) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, ui).await?;
-        let fields = Fields::read(&bounded(body).await?);
+        let share = parts.extensions.get::<Share>();
+        let fields = Fields::read(&bounded(body, share, MAX_FORM_BYTES).await?);
         if visitor.owns(fields.raw(TOKEN)) {
             Ok(Self(visitor, fields))
         } else {
@@ -112,16 +118,54 @@ impl FromRequest<Ui> for Open {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &Ui) -> Result<Self, Response> {
-        Ok(Self(Fields::read(&bounded(request.into_body()).await?)))
+        let (parts, body) = request.into_parts();
+        let share = parts.extensions.get::<Share>();
+        let read = bounded(body, share, MAX_OPEN_FORM_BYTES).await?;
+        Ok(Self(Fields::read(&read)))
     }
 }
 
-async fn bounded(body: axum::body::Body) -> Result<Bytes, Response> {
-    let reading = axum::body::to_bytes(body, MAX_FORM_BYTES);
-    match tokio::time::timeout(WITHIN, reading).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        _ => Err(too_large().into_response()),
+async fn bounded(
+    body: axum::body::Body,
+    share: Option<&Share>,
+    max_bytes: usize,
+) -> Result<Bytes, Response> {
+    let reading = read(body, share, max_bytes);
+    let whole = tokio::time::timeout(WITHIN, reading).await;
+    whole
+        .unwrap_or_else(|_| Err(too_large()))
+        .map_err(axum::response::IntoResponse::into_response)
+}
+
+/// Takes room for what it reads, as it reads it.
+async fn read(
+    mut body: axum::body::Body,
+    share: Option<&Share>,
+    max_bytes: usize,
+) -> Result<Bytes, Refusal> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame.map_err(|_| too_large())?.into_data() else {
+            continue;
+        };
+        if whole.len() + chunk.len() > max_bytes {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&chunk);
+        if let Some(share) = share {
+            let grown = share.grow_to(whole.len(), room::PATIENCE).await;
+            grown.map_err(|_| overloaded())?;
+        }
     }
+    Ok(whole.freeze())
+}
+
+fn overloaded() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The gateway is overloaded",
+        "Too much is being sent at once. Send the form again in a moment.",
+    )
 }
 
 fn too_large() -> Refusal {
@@ -148,6 +192,12 @@ impl FromRequest<Ui> for Uploaded {
     async fn from_request(request: Request, ui: &Ui) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, ui).await?;
+        let announced = parts.headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+        if let (Some(share), Some(bytes)) = (parts.extensions.get::<Share>(), announced) {
+            let grown = share.grow_to(bytes, room::PATIENCE).await;
+            grown.map_err(|_| overloaded().into_response())?;
+        }
         let request = Request::from_parts(parts, body);
         let reading = read_parts(request, ui);
         let (fields, file) = match tokio::time::timeout(WITHIN, reading).await {

@@ -11,8 +11,9 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
-use super::Ui;
 use super::refusal::Refusal;
+use super::{Ui, session};
+use crate::store::audit::{self, Acting};
 
 /// Nothing inline, nothing from elsewhere, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -26,7 +27,10 @@ pub async fn around(State(ui): State<Ui>, request: Request, next: Next) -> Respo
         harden(response.headers_mut());
         return response;
     }
-    let mut response = next.run(request).await;
+    // What a page does by itself, such as signing in, is done by somebody too.
+    let address = session::peer(request.extensions()).map(|peer| peer.ip());
+    let acting = Acting::from_address(address);
+    let mut response = audit::acting(acting, next.run(request)).await;
     harden(response.headers_mut());
     response
 }

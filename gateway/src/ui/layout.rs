@@ -17,23 +17,32 @@ pub enum Part {
     Deliveries,
     Subscriptions,
     Plugins,
+    Sources,
     Jobs,
     Tenants,
     Keys,
+    Audit,
     Nodes,
     Settings,
 }
 
 impl Part {
-    const FOR_ALL: [Self; 6] = [
+    const FOR_ALL: [Self; 7] = [
         Self::Overview,
         Self::Events,
         Self::Deliveries,
         Self::Subscriptions,
         Self::Plugins,
+        Self::Sources,
         Self::Jobs,
     ];
-    const FOR_OPERATORS: [Self; 4] = [Self::Tenants, Self::Keys, Self::Nodes, Self::Settings];
+    const FOR_OPERATORS: [Self; 5] = [
+        Self::Tenants,
+        Self::Keys,
+        Self::Audit,
+        Self::Nodes,
+        Self::Settings,
+    ];
 
     const fn shown(self) -> (&'static str, &'static str) {
         match self {
@@ -42,9 +51,11 @@ impl Part {
             Self::Deliveries => ("/ui/deliveries", "Deliveries"),
             Self::Subscriptions => ("/ui/subscriptions", "Subscriptions"),
             Self::Plugins => ("/ui/plugins", "Plugins"),
+            Self::Sources => ("/ui/sources", "Sources"),
             Self::Jobs => ("/ui/jobs", "Jobs"),
             Self::Tenants => ("/ui/tenants", "Tenants"),
             Self::Keys => ("/ui/keys", "Keys"),
+            Self::Audit => ("/ui/audit", "Audit log"),
             Self::Nodes => ("/ui/nodes", "Nodes"),
             Self::Settings => ("/ui/settings", "Settings"),
         }

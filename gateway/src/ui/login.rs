@@ -10,13 +10,15 @@ use http::StatusCode;
 use http::header::{HeaderMap, SET_COOKIE};
 use maud::{Markup, html};
 use serde::Deserialize;
+use tracing::warn;
 
 use super::form::{Filled, Open};
 use super::frame::before_sign_in;
 use super::refusal::Refusal;
 use super::{Ui, session};
+use crate::domain::audit::{Deed, Operation};
 use crate::domain::key::Action;
-use crate::store::{keys, sessions};
+use crate::store::{audit, keys, sessions};
 
 /// How long a session lasts that a key opened.
 const LASTS: Duration = Duration::from_secs(12 * 3600);
@@ -67,16 +69,22 @@ fn safe(next: &str) -> &str {
 
 pub async fn sign_in(State(ui): State<Ui>, Open(fields): Open) -> Result<Response, Refusal> {
     let known = ui.parts();
-    let refuse = |fault: &str| {
+    let refuse = async |fault: &str| {
+        let deed = Deed::new(Operation::SessionOpen, None, "dashboard");
+        if let Err(error) = known.store.note_refused(&audit::here(), deed).await {
+            warn!(%error, "a refusal could not be written to the audit log");
+        }
         let page = form(&ui, fields.text("next"), Some(fault));
         Ok((StatusCode::UNAUTHORIZED, page).into_response())
     };
     let hash = keys::hash(fields.text("key"));
     let Some(caller) = sessions::caller_of(&known.store, known.admin_key.as_ref(), &hash) else {
-        return refuse("This key is not known, or was revoked.");
+        return refuse("This key is not known, or was revoked.").await;
     };
+    audit::this_is(&caller);
     if !caller.role.allows(Action::Read) {
-        return refuse("A key that only sends events cannot look. Use one with another role.");
+        let fault = "A key that only sends events cannot look. Use one with another role.";
+        return refuse(fault).await;
     }
     let opened = known.store.open_session(&hash, LASTS).await;
     let opened = opened.map_err(|error| Refusal::fault(&error))?;

@@ -6,6 +6,7 @@
 //! what a route refuses, the page that uses it refuses in the same words.
 
 pub mod assets;
+pub mod audit;
 pub mod chart;
 pub mod deliveries;
 pub mod delivery;
@@ -33,6 +34,7 @@ pub mod routes;
 pub mod seen;
 pub mod session;
 pub mod settings;
+pub mod sources;
 pub mod subscription;
 pub mod subscription_form;
 pub mod subscriptions;

@@ -7,9 +7,9 @@ use axum::routing::{get, post};
 
 use super::refusal::Refusal;
 use super::{
-    Ui, UiParts, assets, deliveries, delivery, enter, event, events, guard, jobs, keys, live,
-    login, nodes, overview, plugin, plugins, replay, settings, subscription, subscription_form,
-    subscriptions, tenants, workbench,
+    Ui, UiParts, assets, audit, deliveries, delivery, enter, event, events, guard, jobs, keys,
+    live, login, nodes, overview, plugin, plugins, replay, settings, sources, subscription,
+    subscription_form, subscriptions, tenants, workbench,
 };
 
 /// Largest form with a component, which has a limit of its own.
@@ -21,6 +21,7 @@ pub fn router(parts: UiParts) -> Router {
     open()
         .merge(looking())
         .merge(subscribing())
+        .merge(receiving())
         .merge(operating())
         .route("/ui/{*rest}", get(async || Refusal::no_page()))
         .layer(from_fn_with_state(ui.clone(), guard::around))
@@ -78,6 +79,14 @@ fn subscribing() -> Router<Ui> {
         .route(&format!("{one}/{{verb}}"), post(subscription::act))
 }
 
+fn receiving() -> Router<Ui> {
+    Router::new()
+        .route("/ui/sources", get(sources::list).post(sources::create))
+        .route("/ui/sources/{id}", get(sources::show))
+        .route("/ui/sources/{id}/rotate", post(sources::rotate))
+        .route("/ui/sources/{id}/delete", post(sources::delete))
+}
+
 fn operating() -> Router<Ui> {
     let one = "/ui/plugins/{name}";
     Router::new()
@@ -96,6 +105,7 @@ fn operating() -> Router<Ui> {
         .route(&format!("{one}/backtest"), post(plugin::backtest))
         .route("/ui/keys", get(keys::show).post(keys::create))
         .route("/ui/keys/{id}/revoke", post(keys::revoke))
+        .route("/ui/audit", get(audit::show))
         .route("/ui/tenants", get(tenants::show).post(tenants::set_quota))
         .route("/ui/portal", post(tenants::make_link))
         .route("/ui/nodes", get(nodes::show))

@@ -390,3 +390,66 @@ pub struct NodeSeen {
     #[serde(flatten)]
     pub seen: Seen,
 }
+
+#[derive(Debug, Deserialize)]
+pub struct AuditEntry {
+    pub at: String,
+    pub actor: String,
+    pub key: Option<String>,
+    pub role: Option<String>,
+    pub address: Option<String>,
+    pub tenant: Option<String>,
+    pub operation: String,
+    pub object: String,
+    pub result: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Source {
+    pub id: String,
+    pub name: String,
+    pub tenant: String,
+    pub description: String,
+    pub url: String,
+    pub verify: Value,
+    pub has_secret: bool,
+    pub old_secret_until: Option<String>,
+    pub created_at: String,
+}
+
+impl Source {
+    pub fn kind(&self) -> &str {
+        self.verify["kind"].as_str().unwrap_or("–")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct NewSource {
+    pub id: String,
+    pub secret: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceDetail {
+    #[serde(flatten)]
+    pub source: Source,
+    pub seen: SourceSeen,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceSeen {
+    pub accepted: u64,
+    pub duplicates: u64,
+    pub challenges: u64,
+    pub refused: u64,
+    pub last_accepted_at: Option<String>,
+    pub last_failures: Vec<SourceFailure>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceFailure {
+    pub at: String,
+    pub kind: String,
+    pub reason: String,
+}

@@ -4,7 +4,9 @@
 //! The cookie is out of reach for scripts and is not sent from other sites. A page without a session
 //! leads to the sign-in; what is no page says 401.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::HEXLOWER;
 use http::header::{COOKIE, HeaderValue};
@@ -17,6 +19,7 @@ use super::Ui;
 use super::door::Place;
 use super::refusal::Refusal;
 use crate::domain::key::{Action, Caller};
+use crate::store::audit;
 
 const SESSION: &str = "hookgate_session";
 const NOTE: &str = "hookgate_note";
@@ -29,6 +32,8 @@ pub struct Visitor {
     pub caller: Caller,
     /// Whether a link of a portal let them in.
     pub is_portal: bool,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
     /// Goes with every form.
     pub token: String,
     /// What the last form came to, to be said once.
@@ -70,14 +75,21 @@ impl FromRequestParts<Ui> for Visitor {
         let Some(session) = session else {
             return Err(to_sign_in(parts));
         };
+        audit::this_is(&session.caller);
         Ok(Self {
             ui: ui.clone(),
             caller: session.caller,
             is_portal: session.is_portal,
+            peer: peer(&parts.extensions),
             token: token_of(&secret),
             note: cookie(&parts.headers, NOTE).and_then(|text| unpack(&text)),
         })
     }
+}
+
+/// The other end of a request's connection.
+pub fn peer(of: &http::Extensions) -> Option<SocketAddr> {
+    of.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0)
 }
 
 /// The text that forms of a session carry.

@@ -81,9 +81,28 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     memory(pid, "VmRSS:")
 }
 
-/// The most memory that was ever resident, in bytes.
-pub(super) fn peak_bytes(pid: u32) -> io::Result<u64> {
+/// The most memory that was ever resident, or since [`forget_peak`], in bytes.
+///
+/// # Errors
+/// Where there is no such process, or the system is not Linux.
+pub fn peak_bytes(pid: u32) -> io::Result<u64> {
     memory(pid, "VmHWM:")
+}
+
+/// Lets the peak begin anew.
+///
+/// # Errors
+/// Where the process is not ours, or the system is not Linux.
+pub fn forget_peak(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+/// Files and sockets that a process has open.
+///
+/// # Errors
+/// Where the process is not ours, or the system is not Linux.
+pub fn open_files(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
 fn memory(pid: u32, name: &str) -> io::Result<u64> {

@@ -15,7 +15,7 @@ mod run;
 mod sink;
 pub mod suite;
 
-pub use cost::resident_bytes;
+pub use cost::{forget_peak, open_files, peak_bytes, resident_bytes};
 pub use ledger::Account;
 pub use report::{Cost, Deliveries, Idle, Latency, Memory, Report};
 pub use run::run;

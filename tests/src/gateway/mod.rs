@@ -25,6 +25,7 @@ pub const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSB0ZXN0cyE=";
 pub struct GatewayOptions {
     database: Option<Database>,
     environment: Vec<(String, String)>,
+    is_caged: bool,
 }
 
 impl GatewayOptions {
@@ -33,8 +34,15 @@ impl GatewayOptions {
     pub fn on(database: &Database) -> Self {
         Self {
             database: Some(database.clone()),
-            environment: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// With the whole machine read-only but its data folder, and without any capability. Needs root.
+    #[must_use]
+    pub fn caged(mut self) -> Self {
+        self.is_caged = true;
+        self
     }
 
     /// Any setting, by the name of its variable: `("HOOKGATE_RETRY_SCHEDULE", "10ms,20ms")`.
@@ -53,6 +61,7 @@ pub struct Gateway {
     database: Database,
     data_folder: TempDir,
     environment: Vec<(String, String)>,
+    is_caged: bool,
 }
 
 impl Gateway {
@@ -72,13 +81,15 @@ impl Gateway {
             .expect("a temporary folder can be made");
         let mut environment = defaults(&database, &data_folder);
         environment.extend(options.environment);
-        let process = Process::start(&environment, data_folder.path()).await;
+        let is_caged = options.is_caged;
+        let process = Process::start(&environment, data_folder.path(), is_caged).await;
         Self {
             api: Api::new(process.url(), Some(ADMIN_KEY)),
             process,
             database,
             data_folder,
             environment,
+            is_caged,
         }
     }
 
@@ -170,7 +181,8 @@ impl Gateway {
 
     /// Starts it again, on another port, after [`Self::kill_9`] or [`Self::stop`].
     pub async fn restart(&mut self) {
-        self.process = Process::start(&self.environment, self.data_folder.path()).await;
+        let folder = self.data_folder.path();
+        self.process = Process::start(&self.environment, folder, self.is_caged).await;
         self.api = Api::new(self.process.url(), Some(ADMIN_KEY));
     }
 }

@@ -26,9 +26,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) async fn start(environment: &[(String, String)], folder: &Path) -> Self {
+    pub(super) async fn start(
+        environment: &[(String, String)],
+        folder: &Path,
+        is_caged: bool,
+    ) -> Self {
         let log = folder.join("gateway.log");
-        let mut child = command(&binary())
+        let command = if is_caged {
+            caged(&binary(), folder)
+        } else {
+            command(&binary())
+        };
+        let mut child = { command }
             .args(["serve", "--allow-unsafe-postgres"])
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| !is_ours(name)))
@@ -130,6 +139,20 @@ fn command(binary: &Path) -> Command {
     } else {
         Command::new(binary)
     }
+}
+
+/// In a cage of its own: the data folder is mounted over itself, with a folder for temporary files in
+/// it, then the root is made read-only around it, and all capabilities are dropped for good.
+fn caged(binary: &Path, folder: &Path) -> Command {
+    const CAGE: &str = r#"
+mkdir -p "$1/tmp" && mount --bind "$1" "$1" && mount -o remount,bind,ro / && cd "$1" || exit 1
+export TMPDIR="$1/tmp"
+shift
+exec setpriv --pdeathsig KILL --bounding-set=-all --inh-caps=-all --no-new-privs "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", CAGE, "cage"]);
+    command.arg(folder).arg(binary);
+    command
 }
 
 /// `hookgate` in the folder above the one of the running test.

@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
-pub use cluster::{Cluster, Durability, program};
+pub use cluster::{Cluster, Durability, Part, can_mount, program};
 
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/migrations");
 const SCHEMA: &str = "hookgate";

@@ -132,9 +132,12 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failed> {
         .env("HOOKGATE_BINARY", binary))
 }
 
-/// Lets the rig of the tests' package loose on a gateway.
+/// Lets a rig of the tests' package loose on a gateway.
 pub(crate) fn chaos(mut args: Vec<String>) -> Result<(), Failed> {
     let profile = Profile::take(&mut args);
+    if matches!(args.first().map(String::as_str), Some("soak" | "powercut")) {
+        return faults(profile, &args);
+    }
     if asks_only(&args)
         || args
             .iter()
@@ -149,6 +152,52 @@ pub(crate) fn chaos(mut args: Vec<String>) -> Result<(), Failed> {
     run(rig("hookgate-chaos", profile)
         .args(args)
         .env(FOLDER, target_dir().join("guests/shipped")))
+}
+
+/// Hours of load, and power cuts.
+fn faults(profile: Profile, args: &[String]) -> Result<(), Failed> {
+    const RIG: &str = "hookgate-faults";
+    if asks_only(args) {
+        return run(rig(RIG, Profile::Debug).args(args).env(DISK, "none"));
+    }
+    postgres::ensure()?;
+    all(profile)?;
+    let mut faults = rig(RIG, profile);
+    if args[0] == "powercut" {
+        faults.env(DISK, lossy_disk()?);
+    }
+    step(&args[0]);
+    run(faults
+        .args(args)
+        .env(FOLDER, target_dir().join("guests/shipped")))
+}
+
+/// Names the file system that loses what was not synced.
+pub(crate) const DISK: &str = "HOOKGATE_LOSSY_DISK";
+
+/// Builds it; a workspace of its own, in a folder of its own.
+pub(crate) fn lossy_disk() -> Result<PathBuf, Failed> {
+    step("the lossy disk");
+    let folder = target_dir().join("lossy-disk");
+    let manifest = root().join("tests/lossy-disk/Cargo.toml");
+    let mut build = cargo(&["build", "--quiet", "--locked"]);
+    run(build
+        .arg("--manifest-path")
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&folder))?;
+    Ok(folder.join("debug/lossy-disk"))
+}
+
+/// Runs the tests of promises, and writes their page.
+pub(crate) fn promises(args: &[String]) -> Result<(), Failed> {
+    let mut rig = rig("hookgate-faults", Profile::Debug);
+    rig.arg("promises").args(args);
+    if !asks_only(args) && !args.iter().any(|arg| arg == "--page") {
+        postgres::ensure()?;
+        all(Profile::Debug)?;
+    }
+    run(rig.env(FOLDER, target_dir().join("guests/shipped")))
 }
 
 /// Whoever asks for help does not want to wait for a build of everything.

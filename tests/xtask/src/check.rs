@@ -42,6 +42,10 @@ pub(crate) fn all(mut args: Vec<String>) -> Result<(), Failed> {
     }
     if is_full {
         test.env("HOOKGATE_FULL", "1");
+        // Told by the test itself where it cannot be mounted.
+        if let Ok(disk) = build::lossy_disk() {
+            test.env(build::DISK, disk);
+        }
     }
     run(test.args(&args).env("HOOKGATE_SHIPPED_PLUGINS", &plugins))
 }

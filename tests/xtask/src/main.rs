@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod postgres;
 mod prepare;
+mod sbom;
 mod shell;
 
 use std::env;
@@ -23,6 +24,10 @@ cargo xtask test [--full] [FILTERS]    format, lints, licences and all tests; FI
 cargo xtask bench [NAMES] [ARGS]       measure a release build beside its floors: throughput, latency, cost, peers
 cargo xtask bench plugins [ARGS]       measure what plugins cost, each figure beside its bound
 cargo xtask chaos [--release] [ARGS]   kill gateways and Postgres under load by a seeded plan, check that nothing is lost
+cargo xtask chaos soak [ARGS]          hours of load with kills and reloads; what grows is seen
+cargo xtask chaos powercut [ARGS]      power cuts under load on a disk that loses what was not synced (root, /dev/fuse)
+cargo xtask promises [IDS]             run the tests of promises, write docs/promises.md from what was seen
+cargo xtask sbom [FILE]                list all that is inside of the gateway, as CycloneDX JSON
 cargo xtask prepare [--check]          write .sqlx anew after a change of SQL or migrations, or compare it
 
 ARGS go on to the command: `cargo xtask demo --help` tells which there are.
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         "test" => check::all(args),
         "bench" => build::bench(&args),
         "chaos" => build::chaos(args),
+        "promises" => build::promises(&args),
+        "sbom" => sbom::write(&args),
         "prepare" => prepare::query_data(args.iter().any(|arg| arg == "--check")),
         _ => Err(Failed::because(format!(
             "there is no command {command}; try: cargo xtask help"

@@ -2,8 +2,10 @@
 //! their limits, and the host goes on.
 
 use crate::support::{TestHost, batch, component, from_text, wrapped};
+use arbitrary::Unstructured;
 use bytes::Bytes;
 use hookgate_plugin_host::{Refusal, Verdict};
+use wasm_smith::{Component, Config, Module};
 
 /// Numbers that look random and are the same in every run.
 struct Numbers(u64);
@@ -15,6 +17,10 @@ impl Numbers {
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
     }
 }
 
@@ -49,6 +55,56 @@ async fn answers(host: &TestHost, component: Bytes) -> Result<(), Refusal> {
     let reports = host.host.run_batch(job).await.calls;
     assert_eq!(reports[0].result, Ok(Verdict::Pass));
     Ok(())
+}
+
+#[tokio::test]
+async fn random_core_modules_inside_of_a_plugin_are_compiled_or_refused() {
+    let host = TestHost::start();
+    let sound = component("verdicts");
+    let mut taken = 0;
+    for seed in 0..40 {
+        let input = Numbers(seed).bytes(2048);
+        let config = Config {
+            allow_start_export: true,
+            ..Config::default()
+        };
+        let Ok(module) = Module::new(config, &mut Unstructured::new(&input)) else {
+            continue;
+        };
+        let upload = with_section(&sound, CORE_MODULE, &module.to_bytes());
+        match answers(&host, upload).await {
+            Ok(()) => taken += 1,
+            Err(reason) => assert!(
+                matches!(
+                    reason,
+                    Refusal::Malformed | Refusal::OverLimits | Refusal::CompileInvalid
+                ),
+                "seed {seed}: {reason:?}"
+            ),
+        }
+    }
+    assert!(taken >= 5, "{taken} of 40 were taken");
+}
+
+#[tokio::test]
+async fn random_components_are_refused_with_a_reason() {
+    let host = TestHost::start();
+    let mut made = 0;
+    for seed in 0..200 {
+        let input = Numbers(1000 + seed).bytes(4096);
+        let Ok(made_up) = Component::new(Config::default(), &mut Unstructured::new(&input)) else {
+            continue;
+        };
+        made += 1;
+        let refused = host.refusal_of(made_up.to_bytes().into()).await;
+        assert_ne!(
+            refused.reason,
+            Refusal::Unavailable,
+            "seed {seed}: {refused}"
+        );
+        assert!(!refused.cure.is_empty());
+    }
+    assert!(made >= 50, "{made}");
 }
 
 #[tokio::test]

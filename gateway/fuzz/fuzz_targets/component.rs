@@ -1,0 +1,4 @@
+//! See `hookgate_fuzz`, which says what must hold.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hookgate_fuzz::guests().component(bytes));
