@@ -127,6 +127,12 @@ impl Orders {
         self.unread.extend(waiting);
     }
 
+    /// Leaves out what is not to be read here: an order comes back to be read when its row does, and
+    /// its bucket may be another node's by then.
+    pub(super) fn keep_unread(&mut self, is_held: impl Fn(BucketId) -> bool) {
+        self.unread.retain(|(bucket, _)| is_held(*bucket));
+    }
+
     /// Orders that are to be read now, each with the id up to which its rows are gone as far as is known.
     pub(super) fn take_unread(&mut self, max: usize) -> Vec<(Order, i64)> {
         let mut taken = Vec::new();

@@ -1,3 +1,5 @@
+//! Whatever happens to an order, its rows go out one by one, the lowest id first.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -268,4 +270,21 @@ proptest! {
         }
         prop_assert!(world.table.is_empty(), "{:?} are left", world.table.keys());
     }
+}
+
+#[test]
+fn an_order_of_a_lost_bucket_is_not_read_when_its_row_comes_back() {
+    let mut orders = Orders::default();
+    let order = (BUCKET, 7);
+    assert!(orders.find(order, 1));
+    orders.take_unread(10);
+    orders.read(order, vec![row(1, 7), row(2, 7)], at(0));
+    assert_eq!(ids(&orders.take(10)), [1]);
+
+    orders.drop_waiting(|bucket| bucket == BUCKET);
+    orders.done(1, SUBSCRIPTION, Fate::Gone, at(0));
+    orders.keep_unread(|bucket| bucket != BUCKET);
+
+    assert_eq!(orders.take_unread(10), []);
+    assert_eq!(orders.next_at(at(0)), None);
 }

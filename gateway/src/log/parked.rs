@@ -261,6 +261,7 @@ impl Keeper {
     /// Reads what is new in orders and windows.
     async fn take_turns(&mut self, holding: &mut Holding) -> Result<(), LogError> {
         let buckets = self.buckets(holding);
+        self.leave_to_others(holding);
         let ctx = &self.shared.ctx;
         let at = (ctx.node, ctx.clock.now());
         let due = (&mut self.due, &buckets[..]);
@@ -270,6 +271,13 @@ impl Keeper {
             self.load(holding).await?;
         }
         Ok(())
+    }
+
+    /// An order whose bucket was lost while a row of it was under way is its new owner's to go on
+    /// with, or two nodes would deliver it.
+    fn leave_to_others(&mut self, holding: &Holding) {
+        let orders = &mut self.due.orders;
+        orders.keep_unread(|bucket| holding.held.contains(&bucket));
     }
 
     async fn load(&mut self, holding: &mut Holding) -> Result<(), LogError> {
@@ -308,6 +316,7 @@ impl Keeper {
             holding.full_until = Instant::now() + FULL_WAIT;
             return Ok(());
         };
+        self.leave_to_others(holding);
         let now = self.shared.ctx.clock.now();
         let at = (self.shared.ctx.node, now);
         let session = &mut holding.session;
