@@ -28,7 +28,6 @@ fn operations(entries: &[Value]) -> Vec<&str> {
 }
 
 /// Does one of everything to a subscription, a source, a plugin, jobs and deliveries.
-#[expect(clippy::too_many_lines, reason = "one journey through all operations")]
 async fn journey(gateway: &Gateway, api: &Api, receiver: &Receiver) -> Vec<String> {
     let mut secrets = Vec::new();
     let mut keep = |answer: &Value| {
@@ -96,6 +95,7 @@ async fn journey(gateway: &Gateway, api: &Api, receiver: &Receiver) -> Vec<Strin
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one journey through all operations")]
 async fn whatever_changes_is_written_down_with_who_did_it_and_without_a_secret() {
     let gateway = Gateway::fresh().await;
     let receiver = Receiver::answering([hookgate_tests::Reply::Status(500)]).await;
@@ -180,6 +180,7 @@ async fn whatever_changes_is_written_down_with_who_did_it_and_without_a_secret()
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one journey through all operations")]
 async fn what_is_refused_is_written_down_too_and_tenants_see_their_own() {
     let gateway = Gateway::fresh().await;
     let admin = gateway.api();
