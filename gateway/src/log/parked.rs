@@ -312,11 +312,11 @@ impl Keeper {
     }
 
     async fn fire(&mut self, holding: &mut Holding) -> Result<(), LogError> {
+        self.leave_to_others(holding);
         let Ok(room) = self.shared.ready.try_reserve() else {
             holding.full_until = Instant::now() + FULL_WAIT;
             return Ok(());
         };
-        self.leave_to_others(holding);
         let now = self.shared.ctx.clock.now();
         let at = (self.shared.ctx.node, now);
         let session = &mut holding.session;
