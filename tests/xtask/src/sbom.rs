@@ -67,7 +67,13 @@ fn tidy(written: &PathBuf) -> Result<(), Failed> {
             .map_err(|error| Failed::because(format!("{}: {error}", path.display())))
     };
     remove(written)?;
-    for folder in ["tests", "tests/xtask", "plugins"] {
+    for folder in [
+        "tests",
+        "tests/xtask",
+        "plugins",
+        "plugins/conformance",
+        "plugins/sdk",
+    ] {
         let entries = fs::read_dir(root().join(folder))
             .into_iter()
             .flatten()
