@@ -151,11 +151,6 @@ async fn a_full_write_ahead_log_loses_nothing_and_heals() {
     if !can_mount() {
         return tool::left_out("a disk of its own cannot be mounted (needs root)");
     }
-    if std::env::var_os("HOOKGATE_FULL").is_none() {
-        return tool::left_out(
-            "Postgres dies of it, and takes its time to come back: needs HOOKGATE_FULL=1",
-        );
-    }
     let rig = Rig::start(Part::Wal).await;
     rig.cluster.leave(2 * MIB).await;
     // Postgres gives up as a whole: it cannot even write that it cannot write.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -59,6 +59,9 @@ struct Layout {
     /// The program that keeps what is not synced in memory; all of the cluster lies on it.
     lossy: Option<PathBuf>,
 }
+
+/// How long a revived server is waited for before it is looked at again.
+const REVIVAL_LOOK: Duration = Duration::from_secs(2);
 
 /// Disks are mounted where only the watcher and the server see them, so that nothing is left of them
 /// when they have ended.
@@ -263,8 +266,15 @@ impl Cluster {
     }
 
     /// Starts the server again where it has ended by itself, and waits until it accepts connections.
+    /// It may be about to end when it is looked at, so it is looked at until it is up.
     pub async fn revive(&self) {
-        self.obeyed("revive").await;
+        let started_at = Instant::now();
+        while started_at.elapsed() < wait::PATIENCE {
+            self.obeyed("revive").await;
+            if self.is_up_within(REVIVAL_LOOK).await {
+                return;
+            }
+        }
         self.wait_until_up().await;
     }
 
