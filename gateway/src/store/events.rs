@@ -72,17 +72,17 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-struct Row {
-    id: i64,
-    tenant_id: i32,
-    event_type: String,
-    attributes: Vec<u8>,
-    size_bytes: i32,
-    erased_at: Option<time::OffsetDateTime>,
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) tenant_id: i32,
+    pub(super) event_type: String,
+    pub(super) attributes: Vec<u8>,
+    pub(super) size_bytes: i32,
+    pub(super) erased_at: Option<time::OffsetDateTime>,
 }
 
 impl Row {
-    fn read(self) -> Result<Headline, StoreError> {
+    pub(super) fn read(self) -> Result<Headline, StoreError> {
         Ok(Headline {
             id: EventId::new(self.id),
             tenant: TenantId::new(self.tenant_id),
@@ -99,6 +99,18 @@ pub(super) fn read_attributes(id: i64, bytes: &[u8]) -> Result<Attributes, Store
         table: "event",
         id,
         reason: error.to_string(),
+    })
+}
+
+/// Data is kept as it came; a later release may keep it otherwise.
+pub(super) fn check_encoding(id: i64, encoding: i16) -> Result<(), StoreError> {
+    if encoding == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Unreadable {
+        table: "event",
+        id,
+        reason: format!("encoding {encoding}"),
     })
 }
 
@@ -207,13 +219,7 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        if row.encoding != 0 {
-            return Err(StoreError::Unreadable {
-                table: "event",
-                id: id.get(),
-                reason: format!("encoding {}", row.encoding),
-            });
-        }
+        check_encoding(id.get(), row.encoding)?;
         let attributes = read_attributes(id.get(), &row.attributes)?;
         Ok(Some((row.payload.into(), attributes)))
     }

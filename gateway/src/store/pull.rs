@@ -15,6 +15,30 @@ pub struct Found {
     pub is_erased: bool,
 }
 
+/// What a page reads of: above the reader's place in each lane, up to its newest.
+pub(super) struct Reach {
+    pub(super) lanes: Vec<i16>,
+    pub(super) places: Vec<i64>,
+    pub(super) newests: Vec<i64>,
+    /// The lowest and the highest id of all lanes.
+    pub(super) first: i64,
+    pub(super) newest: i64,
+}
+
+impl Reach {
+    /// None where no lane has anything new.
+    pub(super) fn of(cursor: &PullCursor, news: &[LaneNews]) -> Option<Self> {
+        let places = news.iter().map(|news| cursor.place(news.lane).get());
+        Some(Self {
+            lanes: news.iter().map(|news| news.lane.get()).collect(),
+            places: places.collect(),
+            newests: news.iter().map(|news| news.newest.get()).collect(),
+            first: news.iter().map(|news| news.first.get()).min()?,
+            newest: news.iter().map(|news| news.newest.get()).max()?,
+        })
+    }
+}
+
 impl Store {
     /// The lanes that hold something beyond the places of a cursor.
     ///
@@ -53,24 +77,17 @@ impl Store {
         (cursor, news): (&PullCursor, &[LaneNews]),
         limit: usize,
     ) -> Result<Vec<Found>, StoreError> {
-        let (Some(first), Some(newest)) = (
-            news.iter().map(|news| news.first).min(),
-            news.iter().map(|news| news.newest).max(),
-        ) else {
+        let Some(reach) = Reach::of(cursor, news) else {
             return Ok(Vec::new());
         };
-        let lanes: Vec<i16> = news.iter().map(|news| news.lane.get()).collect();
-        let places = news.iter().map(|news| cursor.place(news.lane).get());
-        let places: Vec<i64> = places.collect();
-        let newests: Vec<i64> = news.iter().map(|news| news.newest.get()).collect();
         let rows = sqlx::query_file!(
             "queries/pull_events.sql",
             tenant.get(),
-            first.get(),
-            newest.get(),
-            &lanes,
-            &places,
-            &newests,
+            reach.first,
+            reach.newest,
+            &reach.lanes,
+            &reach.places,
+            &reach.newests,
             i64::try_from(limit).unwrap_or(i64::MAX)
         )
         .fetch_all(&self.pool)

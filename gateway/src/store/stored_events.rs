@@ -4,7 +4,7 @@
 //! erased is not there.
 
 use super::again::first_id;
-use super::events::{read_attributes, regex};
+use super::events::{check_encoding, read_attributes, regex};
 use super::{Store, StoreError};
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, TenantId};
@@ -21,13 +21,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn read(self) -> Result<Event, StoreError> {
-        if self.encoding != 0 {
-            return Err(StoreError::Unreadable {
-                table: "event",
-                id: self.id,
-                reason: format!("encoding {}", self.encoding),
-            });
-        }
+        check_encoding(self.id, self.encoding)?;
         Ok(Event {
             id: EventId::new(self.id),
             tenant: TenantId::new(self.tenant_id),

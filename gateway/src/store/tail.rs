@@ -4,10 +4,10 @@
 
 use bytes::Bytes;
 
-use super::events::{Headline, read_attributes};
+use super::events::{self, Headline, check_encoding};
+use super::pull::Reach;
 use super::{Store, StoreError};
-use crate::domain::clock::Timestamp;
-use crate::domain::ids::{EventId, TenantId};
+use crate::domain::ids::TenantId;
 use crate::domain::pull_cursor::{LaneNews, PullCursor};
 
 /// An event of a page.
@@ -41,21 +41,16 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<Passing, StoreError> {
-        if self.encoding != 0 {
-            return Err(StoreError::Unreadable {
-                table: "event",
-                id: self.id,
-                reason: format!("encoding {}", self.encoding),
-            });
-        }
-        let headline = Headline {
-            id: EventId::new(self.id),
-            tenant: TenantId::new(self.tenant_id),
+        check_encoding(self.id, self.encoding)?;
+        let headline = events::Row {
+            id: self.id,
+            tenant_id: self.tenant_id,
             event_type: self.event_type,
-            attributes: read_attributes(self.id, &self.attributes)?,
-            size_bytes: u64::try_from(self.size_bytes).unwrap_or(0),
-            erased_at: self.erased_at.map(Timestamp::from),
+            attributes: self.attributes,
+            size_bytes: self.size_bytes,
+            erased_at: self.erased_at,
         };
+        let headline = headline.read()?;
         let data = self.data.filter(|_| headline.erased_at.is_none());
         Ok(Passing {
             headline,
@@ -74,28 +69,21 @@ impl Store {
         (cursor, news): (&PullCursor, &[LaneNews]),
         wish: TailWish,
     ) -> Result<Vec<Passing>, StoreError> {
-        let (Some(first), Some(newest)) = (
-            news.iter().map(|news| news.first.get()).min(),
-            news.iter().map(|news| news.newest.get()).max(),
-        ) else {
+        let Some(reach) = Reach::of(cursor, news) else {
             return Ok(Vec::new());
         };
-        let lanes: Vec<i16> = news.iter().map(|news| news.lane.get()).collect();
-        let places = news.iter().map(|news| cursor.place(news.lane).get());
-        let places: Vec<i64> = places.collect();
-        let newests: Vec<i64> = news.iter().map(|news| news.newest.get()).collect();
         let rows = if let Some(tenant) = wish.tenant {
             sqlx::query_file_as!(
                 Row,
                 "queries/tail_tenant.sql",
-                &lanes,
-                &places,
-                &newests,
+                &reach.lanes,
+                &reach.places,
+                &reach.newests,
                 wish.with_data,
                 wish.limit,
                 tenant.get(),
-                first,
-                newest
+                reach.first,
+                reach.newest
             )
             .fetch_all(&self.pool)
             .await?
@@ -103,9 +91,9 @@ impl Store {
             sqlx::query_file_as!(
                 Row,
                 "queries/tail_all.sql",
-                &lanes,
-                &places,
-                &newests,
+                &reach.lanes,
+                &reach.places,
+                &reach.newests,
                 wish.with_data,
                 wish.limit
             )
