@@ -78,7 +78,7 @@ fn rows(list: &List<AuditEntry>) -> Markup {
             tr {
                 td { (time(&entry.at)) }
                 th scope="row" { code { (entry.operation) } }
-                td { @if entry.result == "refused" { (state("refused")) } @else { (state("done")) } }
+                td { (state(&entry.result)) }
                 td { (thing(entry)) }
                 td.wide { (entry.detail) }
                 td { (who(entry)) }

@@ -45,17 +45,10 @@ impl Client {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let response = request.header(ACCEPT, "text/event-stream").send().await;
-        let response = response.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        if !status.is_success() {
-            let text = response.text().await;
-            let text = text.map_err(|error| self.unreachable(&error))?;
-            return Err(self.refusal(status.as_u16(), &text));
-        }
+        let request = request.header(ACCEPT, "text/event-stream");
         Ok(Frames {
             client: self,
-            response,
+            response: self.opened(request).await?,
             reading: Reading::default(),
         })
     }

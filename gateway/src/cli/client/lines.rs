@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Body, Method, Response};
+use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::{Client, ClientError};
@@ -40,6 +40,15 @@ impl Client {
         let request = request
             .header(CONTENT_TYPE, "application/x-ndjson")
             .body(Body::wrap_stream(body));
+        Ok(AnswerLines {
+            client: self,
+            response: self.opened(request).await?,
+            read: Vec::new(),
+        })
+    }
+
+    /// An answer whose body is yet to come.
+    pub(super) async fn opened(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request.send().await;
         let response = response.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
@@ -48,11 +57,7 @@ impl Client {
             let text = text.map_err(|error| self.unreachable(&error))?;
             return Err(self.refusal(status.as_u16(), &text));
         }
-        Ok(AnswerLines {
-            client: self,
-            response,
-            read: Vec::new(),
-        })
+        Ok(response)
     }
 }
 
