@@ -16,7 +16,12 @@ const PACKAGE: &str = "hookgate:plugin";
 const VERSION: &str = "1.0.0";
 
 /// The generator's own format would change with the compiler in use: no rustfmt here.
-const HEADER: &str = "// Made from wit/ by plugins/kit/tests/bindings.rs. Do not edit.\n";
+const HEADER: &str = "\
+//! What stands between a plugin and Hookgate: the contract's types and functions as Rust.
+//!
+//! Made from wit/ by plugins/kit/tests/bindings.rs, and nothing of it by hand. It checks and converts
+//! nothing beyond the contract: the SDK's own modules do.
+";
 
 /// What every plugin shares: the types and the imports, and no export.
 const IMPORTS_WORLD: &str =
