@@ -3,7 +3,7 @@
 //! Fetched once where it is missing. What it wrote is looked at before it is called done: a list
 //! without the engine of plugins in it would be none.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
@@ -38,7 +38,9 @@ pub(crate) fn write(args: &[String]) -> Result<(), Failed> {
     let written = root().join("gateway").join(NAME);
     let text = fs::read_to_string(&written)
         .map_err(|error| Failed::because(format!("{}: {error}", written.display())))?;
-    tidy(&written)?;
+    for folder in ["gateway", "plugins", "tests"] {
+        tidy(&root().join(folder))?;
+    }
     let missing: Vec<&str> = INSIDE
         .into_iter()
         .filter(|name| !text.contains(&format!("\"name\": \"{name}\"")))
@@ -61,31 +63,14 @@ pub(crate) fn write(args: &[String]) -> Result<(), Failed> {
 }
 
 /// The tool leaves a file beside every member of the workspace.
-fn tidy(written: &PathBuf) -> Result<(), Failed> {
-    let remove = |path: &PathBuf| {
-        fs::remove_file(path)
-            .map_err(|error| Failed::because(format!("{}: {error}", path.display())))
-    };
-    remove(written)?;
-    for folder in [
-        "tests",
-        "tests/xtask",
-        "plugins",
-        "plugins/conformance",
-        "plugins/sdk",
-    ] {
-        let entries = fs::read_dir(root().join(folder))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for entry in entries {
-            let below = entry.path().join(NAME);
-            if below.is_file() {
-                remove(&below)?;
-            }
-            if entry.file_name() == NAME {
-                remove(&entry.path())?;
-            }
+fn tidy(folder: &Path) -> Result<(), Failed> {
+    let failed = |error| Failed::because(format!("{}: {error}", folder.display()));
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
+            tidy(&path)?;
+        } else if path.ends_with(NAME) {
+            fs::remove_file(&path).map_err(failed)?;
         }
     }
     Ok(())
